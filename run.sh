@@ -44,7 +44,8 @@ environment() { # runtime | all
   say "installing the Python packages of requirements.lock into .venv"
   "$python" -m pip install --disable-pip-version-check --no-input --progress-bar off --require-hashes -r "build/$1.txt" 2>&1 | tee build/pip.log |
     awk -v total="$(grep -c '^[a-z0-9]' "build/$1.txt")" '
-      /^(Collecting|Requirement already satisfied:) / { sub(/^Requirement already satisfied: /, ""); sub(/^Collecting /, ""); sub(/[=; ].*/, "")
+      /^(Collecting|Processing|Ignoring|Requirement already satisfied:) / {
+        sub(/( in | \(from ).*/, ""); sub(/^(Requirement already satisfied:|[A-Z][a-z]+) (.*\/)?/, ""); sub(/(==|-[0-9]|[:;]).*/, "")
         printf "   %d of %d  %s\n", ++n, total, $0; fflush() }
       /^Installing collected/ { print "   unpacking"; fflush() }' ||
     { tail -n 20 build/pip.log >&2; fail "The packages could not be installed."; }
@@ -89,7 +90,7 @@ PYTHON
   echo "$sources" >build/static.made
 }
 
-chromium() {
+browser() {
   command -v chromium || command -v google-chrome || ls "$HOME"/.cache/ms-playwright/chromium-*/chrome-linux*/chrome 2>/dev/null | tail -n 1
 }
 
@@ -119,13 +120,13 @@ case "${1:-}" in
     environment all
     command -v redis-server >/dev/null || debian redis-server
     command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || debian postgresql
-    if [ -z "$(chromium)" ]; then
+    if [ -z "$(browser)" ]; then
       # Ubuntu's package of that name only points at a snap, which does not run everywhere.
       if grep -q '^ID=ubuntu' /etc/os-release; then "$python" -m playwright install --with-deps chromium 9>&-; else debian chromium; fi
     fi
     build
     together
-    CHROMIUM="$(chromium)" exec "$python" -m tests.stacks "${@:2}"
+    CHROMIUM="$(browser)" exec "$python" -m tests.stacks "${@:2}"
     ;;
 
   lint)
