@@ -95,7 +95,12 @@ browser() {
 }
 
 case "${1:-}" in
-  build) # for the container's image: everything that is made before the first start
+  install) # for the container's image, whose layers follow these two
+    alone
+    environment runtime
+    ;;
+
+  build)
     alone
     environment runtime
     build
