@@ -33,9 +33,7 @@ def executable() -> str | None:
 
 async def launch(playwright: Playwright) -> Browser:
     # Playwright switches the back/forward cache off; with that a test of Back would prove nothing.
-    return await playwright.chromium.launch(
-        executable_path=executable(), args=FLAGS, ignore_default_args=["--disable-back-forward-cache"]
-    )
+    return await playwright.chromium.launch(executable_path=executable(), args=FLAGS, ignore_default_args=["--disable-back-forward-cache"])
 
 
 class Watch:

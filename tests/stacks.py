@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 WORKERS = 2
@@ -45,10 +45,8 @@ def service(command: list[str], ready: Callable[[], bool], log: Path, stop: sign
         while not ready():
             if process.poll() is not None or time.monotonic() > until:
                 sys.exit(f"{Path(command[0]).name} did not start:\n{log.read_text(errors='replace')[-3000:]}")
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=0.05)
-            except subprocess.TimeoutExpired:
-                pass
         yield
     finally:
         process.send_signal(stop)
