@@ -1,0 +1,72 @@
+"""The start form: everything is optional, and wrong input loses nothing."""
+
+import uuid
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.utils.translation import gettext_lazy as _
+
+from chat import protocol
+from chat.language import LANGUAGES
+from staffing.models import Municipality, Region
+from staffing.refusal import SENTENCES
+from staffing.rules import Refusal
+
+ROLES = [
+    ("self", _("About myself")),
+    ("close", _("About someone in my family or a friend")),
+    ("bystander", _("About someone else, for example a neighbour or pupil")),
+    ("professional", _("I ask for my work")),
+]
+
+
+class KnownOrEmpty(forms.CharField):
+    """A choice that counts as empty when it is unknown: an old page or a tampered one is no reason to refuse."""
+
+    def __init__(self, known: Any, **kwargs: Any) -> None:
+        super().__init__(required=False, **kwargs)
+        self.known = known
+
+    def clean(self, value: Any) -> str:
+        text = str(value or "").strip()
+        return text if text in self.known else ""
+
+
+class StartForm(forms.Form):
+    conversation = forms.CharField(required=False, widget=forms.HiddenInput)
+    nickname = forms.CharField(label=_("What may we call you?"), required=False, strip=False)
+    municipality = forms.CharField(label=_("In which municipality do you live?"), required=False, max_length=200)
+    role = KnownOrEmpty({code for code, _label in ROLES}, label=_("Who is it about?"), widget=forms.RadioSelect(choices=ROLES))
+    text = forms.CharField(label=_("What can we help you with?"), required=False, strip=False, widget=forms.Textarea)
+    region = forms.CharField(required=False, widget=forms.HiddenInput)
+    lang = KnownOrEmpty(LANGUAGES, widget=forms.HiddenInput)
+
+    def clean_conversation(self) -> uuid.UUID:
+        try:
+            return protocol.uuid(self.cleaned_data["conversation"])
+        except protocol.NotUnderstood:
+            return uuid.uuid4()
+
+    def clean_nickname(self) -> str:
+        try:
+            name = protocol.normalise_name(self.cleaned_data["nickname"])
+        except protocol.NotUnderstood as error:
+            raise forms.ValidationError(SENTENCES[Refusal.BAD_FRAME]) from error
+        if len(name) > settings.NICKNAME_CHARACTERS:
+            raise forms.ValidationError(_("This name is too long. Choose one of at most 40 characters."))
+        return name
+
+    def clean_municipality(self) -> Municipality | None:
+        return Municipality.objects.called(self.cleaned_data["municipality"])
+
+    def clean_region(self) -> Region | None:
+        return Region.objects.filter(code=self.cleaned_data["region"]).first()
+
+    def clean_text(self) -> str:
+        try:
+            return protocol.message_text(self.cleaned_data["text"])
+        except protocol.NotUnderstood as no:
+            if no.code is Refusal.EMPTY:
+                return ""
+            raise forms.ValidationError(SENTENCES[no.code]) from no

@@ -1,0 +1,247 @@
+"""
+The writer of the process: many appends, one commit (P1).
+
+An append belongs to the process, not to the connection: a disconnect never cancels it. The answer comes after the commit.
+With one append there is no extra wait; under load everything that waits is stored in one transaction.
+"""
+
+import asyncio
+import logging
+import threading
+from collections import defaultdict, deque
+from collections.abc import Callable
+from concurrent.futures import Future as ThreadFuture
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+from uuid import UUID
+
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, connections, transaction
+
+from chat import entries, hints
+from chat.entries import Answer, LockedElsewhere, New, Stored
+from chat.models import Entry
+from staffing.refusal import Refused
+from staffing.rules import Refusal
+
+logger = logging.getLogger("geruisloos.log")
+BATCH = 500
+MOST_WAITING = 5_000
+
+after = entries.after
+
+
+@dataclass(slots=True)
+class Source:
+    """One connection's order: after `unavailable` what follows is refused too, until the client starts again at that id (P2)."""
+
+    line: hints.Line | None = None
+    blocked_on: UUID | None = None
+
+    def lets_through(self, new: New) -> bool:
+        if self.blocked_on is None or self.blocked_on == new.id:
+            self.blocked_on = None
+            return True
+        return False
+
+
+@dataclass(slots=True)
+class _Job:
+    new: New
+    source: Source | None
+    settle: Callable[[Stored | Refusal], None]
+    answer: Answer = field(default=Refusal.UNAVAILABLE)
+
+
+class Writer:
+    """One thread with one connection. Conversations that another process has locked are tried alone, beside it."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        self._loop = loop
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._aside: dict[UUID, deque[_Job]] = defaultdict(deque)
+        self._guard = threading.Lock()
+        self._thread = threading.Thread(target=self._serve, name="writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, new: New, source: Source | None, settle: Callable[[Stored | Refusal], None]) -> None:
+        """Store this line; `settle` is called with the answer, in the event loop if there is one. Never blocks."""
+        job = _Job(new, source, settle)
+        if self._jobs.qsize() >= MOST_WAITING:
+            self._block(job)
+            self._tell([job])
+        else:
+            self._jobs.put(job)
+
+    @property
+    def waiting(self) -> int:
+        return self._jobs.qsize()
+
+    def stop(self) -> None:
+        """Store what waits, then end (P13)."""
+        self._jobs.put(None)
+        self._thread.join(settings.FLUSH_LIMIT.total_seconds())
+
+    def _serve(self) -> None:
+        try:
+            running = True
+            while running and (first := self._jobs.get()):
+                batch = [first]
+                while len(batch) < BATCH:
+                    try:
+                        job = self._jobs.get_nowait()
+                    except Empty:
+                        break
+                    if job is None:
+                        running = False
+                        break
+                    batch.append(job)
+                self._store(batch)
+        finally:
+            connections.close_all()
+
+    def _store(self, batch: list[_Job]) -> None:
+        batch = [job for job in batch if not self._set_aside(job)]
+        ready = [job for job in batch if job.source is None or job.source.lets_through(job.new)]
+        if ready:
+            self._commit(ready, skip_locked=True)
+        for job in ready:
+            if isinstance(job.answer, LockedElsewhere):
+                self._alone(job)
+        self._tell([job for job in batch if not isinstance(job.answer, LockedElsewhere)])
+
+    def _commit(self, jobs: list[_Job], *, skip_locked: bool) -> None:
+        try:
+            with transaction.atomic():
+                answers = Entry.objects.append([job.new for job in jobs], skip_locked=skip_locked)
+            for job, answer in zip(jobs, answers, strict=True):
+                job.answer = answer
+        except (DatabaseError, InterfaceError) as problem:
+            logger.warning("a batch of %d was not stored: %s", len(jobs), type(problem).__name__)
+            connections.close_all()
+            if len(jobs) > 1:
+                # One bad line fails alone; a database that is away fails each of them at once.
+                for job in jobs:
+                    if job.source is None or job.source.lets_through(job.new):
+                        self._commit([job], skip_locked=skip_locked)
+        except Exception:
+            logger.exception("a batch of %d was not stored", len(jobs))
+        for job in jobs:
+            if job.answer is Refusal.UNAVAILABLE:
+                self._block(job)
+
+    @staticmethod
+    def _block(job: _Job) -> None:
+        if job.source and job.source.blocked_on is None:
+            job.source.blocked_on = job.new.id
+
+    # ------------------------------------------------------------ conversations that another process holds
+
+    def _set_aside(self, job: _Job) -> bool:
+        with self._guard:
+            if job.new.conversation in self._aside:
+                self._aside[job.new.conversation].append(job)
+                return True
+        return False
+
+    def _alone(self, job: _Job) -> None:
+        with self._guard:
+            begins = job.new.conversation not in self._aside
+            self._aside[job.new.conversation].append(job)
+        if begins:
+            threading.Thread(target=self._serve_alone, args=[job.new.conversation], name="writer-alone", daemon=True).start()
+
+    def _serve_alone(self, conversation: UUID) -> None:
+        try:
+            while True:
+                with self._guard:
+                    if not self._aside[conversation]:
+                        del self._aside[conversation]
+                        return
+                    job = self._aside[conversation].popleft()
+                if job.source is None or job.source.lets_through(job.new):
+                    self._commit([job], skip_locked=False)
+                else:
+                    job.answer = Refusal.UNAVAILABLE
+                self._tell([job])
+        finally:
+            connections.close_all()
+
+    # ------------------------------------------------------------ answers
+
+    def _tell(self, jobs: list[_Job]) -> None:
+        if self._loop is None:
+            self._settle(jobs)
+        elif not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._settle, jobs)
+
+    @staticmethod
+    def _settle(jobs: list[_Job]) -> None:
+        for job in jobs:
+            assert not isinstance(job.answer, LockedElsewhere)
+            try:
+                job.settle(job.answer)
+            except Exception:
+                logger.exception("an answer was not told")
+            if isinstance(job.answer, Stored) and not job.answer.again:
+                hints.grown(job.new.conversation, [job.answer], job.source.line if job.source else None)
+
+
+_writer: Writer | None = None
+
+
+def open_writer() -> Writer:
+    """The writer of this process, bound to the running event loop."""
+    global _writer
+    loop = asyncio.get_running_loop()
+    if _writer is None or _writer._loop is not loop:
+        if _writer is not None:
+            _writer.stop()
+        _writer = Writer(loop)
+    return _writer
+
+
+def submit(new: New, source: Source, settle: Callable[[Stored | Refusal], None]) -> None:
+    """Append through the writer; `settle` is called in the event loop, after the commit and before anybody else is told."""
+    open_writer().submit(new, source, settle)
+
+
+async def append(new: New) -> Stored:
+    """Append through the writer and wait for the answer; the append itself goes on if nobody waits. Raises Refused."""
+    answer: asyncio.Future[Stored | Refusal] = asyncio.get_running_loop().create_future()
+    open_writer().submit(new, None, lambda result: answer.done() or answer.set_result(result))
+    return _or_refused(await answer)
+
+
+def append_now(new: New) -> Stored:
+    """Append from a thread (a plain form). Raises Refused."""
+    if _writer is None:
+        try:
+            with transaction.atomic():
+                (answer,) = Entry.objects.append([new])
+        except (DatabaseError, InterfaceError) as problem:
+            raise Refused(Refusal.UNAVAILABLE) from problem
+        assert not isinstance(answer, LockedElsewhere)
+        if isinstance(answer, Stored) and not answer.again:
+            hints.grown(new.conversation, [answer])
+        return _or_refused(answer)
+    waiting: ThreadFuture[Stored | Refusal] = ThreadFuture()
+    _writer.submit(new, None, waiting.set_result)
+    try:
+        return _or_refused(waiting.result(settings.FLUSH_LIMIT.total_seconds()))
+    except TimeoutError as problem:
+        raise Refused(Refusal.UNAVAILABLE) from problem
+
+
+def _or_refused(answer: Stored | Refusal) -> Stored:
+    if isinstance(answer, Stored):
+        return answer
+    raise Refused(answer)
+
+
+def stop() -> None:
+    """Flush and end the writer of this process."""
+    global _writer
+    if _writer is not None:
+        _writer.stop()
+        _writer = None

@@ -1,0 +1,280 @@
+"""
+Facts from the database, as values for the rules, and what one person's screen shows of them.
+
+One look serves every open line of the process, however many there are.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property, lru_cache
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import Count, Q
+from django.utils.translation import override as translation_override
+
+from chat import crypto, entries, protocol, rules
+from chat.models import Conversation
+from chat.rules import Author, Peer, State
+from staffing import opening
+from staffing import rules as staffing_rules
+from staffing.models import Duty, Municipality, Region
+from staffing.refusal import SENTENCES
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One conversation at the moment of the look."""
+
+    pk: UUID
+    region: int | None
+    role: str
+    state: State
+    holder: int | None
+    holder_name: str
+    assignment: int
+    last_seq: int
+    since: datetime
+    started_at: datetime
+    ended_at: datetime | None
+    ended_by: str
+    registered: bool
+    left: bool
+    heard_at: datetime | None
+    chatter_read: int
+    employee_read: int
+    municipality: bytes
+
+    def as_waiting(self) -> rules.Waiting:
+        return rules.Waiting(self.pk, self.region, self.since, settings.OVERFLOW_AFTER)
+
+    def chatter_peer(self, at: datetime) -> Peer:
+        if self.left:
+            return Peer.LEFT
+        return Peer.HERE if staffing_rules.is_connected(self.heard_at, at, settings.SILENCE) else Peer.LOST
+
+    def is_held_by(self, employee: int) -> bool:
+        return self.holder == employee and (self.state is State.ACTIVE or (self.state is State.ENDED and not self.registered))
+
+
+@dataclass(frozen=True, slots=True)
+class OnDutyNow:
+    """One running duty at the moment of the look."""
+
+    employee: int
+    name: str
+    region: int | None
+    maximum: int
+    held: int
+    started_at: datetime
+    heard_at: datetime | None
+
+    @property
+    def room(self) -> int:
+        return max(0, self.maximum - self.held)
+
+    def as_on_duty(self) -> rules.OnDuty:
+        return rules.OnDuty(self.employee, self.region, self.room, self.heard_at and self.heard_at + settings.SILENCE)
+
+    def is_connected(self, at: datetime) -> bool:
+        return staffing_rules.is_connected(self.heard_at, at, settings.SILENCE)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What stands in the database at `at`, as far as the open lines of this process need it."""
+
+    at: datetime
+    conversations: dict[UUID, Seen]
+    on_duty: dict[int, OnDutyNow]
+    regions: dict[int, str]
+    timetables: dict[int, staffing_rules.Timetable]
+
+    @cached_property
+    def waiting(self) -> list[rules.Waiting]:
+        return [seen.as_waiting() for seen in self.conversations.values() if seen.state is State.WAITING]
+
+    @cached_property
+    def available(self) -> list[rules.OnDuty]:
+        return [duty.as_on_duty() for duty in self.on_duty.values()]
+
+    @cached_property
+    def offers(self) -> dict[int, tuple[rules.Offer, ...]]:
+        return rules.offers(self.waiting, self.available, self.at)
+
+    @cached_property
+    def nicknames(self) -> dict[UUID, str]:
+        return {pk: one.nickname for pk, one in entries.opened([chat.conversation for chat in self.waiting]).items()}
+
+    @cached_property
+    def next_change(self) -> datetime | None:
+        """The next moment at which a screen can change by the passing of time alone."""
+        silent = [s.heard_at + settings.SILENCE for s in self.conversations.values() if s.heard_at]
+        moments = [rules.next_change(self.waiting, self.available, self.at), *silent]
+        return min((moment for moment in moments if moment and moment > self.at), default=None)
+
+    # ------------------------------------------------------------ the chatter's screen
+
+    def chatter_state(self, pk: UUID) -> protocol.StateFrame:
+        seen = self.conversations[pk]
+        if seen.state is State.WAITING:
+            return protocol.StateFrame(State.WAITING, rules.position(seen.as_waiting(), self.waiting), None, None)
+        peer = None
+        if seen.state is State.ACTIVE:
+            duty = self.on_duty.get(seen.holder or 0)
+            peer = Peer.HERE if duty and duty.is_connected(self.at) else Peer.LOST
+        return protocol.StateFrame(seen.state, None, seen.holder_name or None, peer)
+
+    def first_seq(self, pk: UUID) -> int:
+        """
+        From which number on the chatter is shown the log: 1 while it runs.
+
+        After the end only what the other side said last, after the chatter's last `read`; nothing when the chatter ended it (D6).
+        """
+        seen = self.conversations[pk]
+        if seen.state is not State.ENDED:
+            return 1
+        return seen.chatter_read + 1 if seen.ended_by != Author.CHATTER else seen.last_seq + 1
+
+    # ------------------------------------------------------------ an employee's screen
+
+    def held_by(self, employee: int) -> list[Seen]:
+        """Running ones, and the newest ended ones that are not registered yet."""
+        mine = [seen for seen in self.conversations.values() if seen.is_held_by(employee)]
+        ended = sorted((s for s in mine if s.state is State.ENDED), key=lambda s: s.ended_at or self.at, reverse=True)
+        running = sorted((s for s in mine if s.state is State.ACTIVE), key=lambda s: s.started_at)
+        return [*running, *ended[: settings.ENDED_SHOWN]]
+
+    def staff_state(self, pk: UUID) -> protocol.StateFrame:
+        seen = self.conversations[pk]
+        peer = seen.chatter_peer(self.at) if seen.state is State.ACTIVE else None
+        return protocol.StateFrame(seen.state, None, seen.holder_name or None, peer, hidden=False)
+
+    def staff_welcome(self, pk: UUID) -> protocol.StaffWelcome:
+        seen = self.conversations[pk]
+        opened = entries.opened([pk]).get(pk)
+        return protocol.StaffWelcome(
+            state=seen.state,
+            first_seq=1,
+            last_seq=seen.last_seq,
+            assignment=seen.assignment,
+            nickname=opened.nickname if opened else "",
+            role=seen.role,
+            region=self.regions.get(seen.region or 0),
+            municipality=municipality_name(opened, seen.municipality) if opened else "",
+            since=seen.started_at,
+        )
+
+    def queue(self, employee: int) -> protocol.Queue:
+        """The conversations offered to this employee now, in the order in which to take them."""
+        me = self.on_duty.get(employee)
+        lines = []
+        for offer in self.offers.get(employee, ()):
+            seen = self.conversations[offer.conversation]
+            lines.append(
+                protocol.WaitingChat(
+                    conversation=seen.pk,
+                    region=self.regions.get(seen.region or 0),
+                    offer=offer.kind,
+                    since=seen.since,
+                    nickname=self.nicknames.get(seen.pk, ""),
+                    role=seen.role,
+                    peer=seen.chatter_peer(self.at),
+                )
+            )
+        return protocol.Queue(tuple(lines), me.room if me else 0, int(self.at.timestamp() * 1000))
+
+    def duty(self, employee: int, region: int | None, language: str) -> protocol.DutyFrame:
+        me = self.on_duty.get(employee)
+        colleagues = [duty for duty in self.on_duty.values() if duty.region == region and duty.employee != employee]
+        reason = None
+        if me:
+            table = self.timetables.get(region or 0)
+            reason = staffing_rules.may_leave(
+                open_now=bool(table and staffing_rules.is_open(table, self.at)),
+                waiting=sum(1 for chat in self.waiting if chat.region == region),
+                available_colleagues=sum(1 for duty in colleagues if duty.is_connected(self.at)),
+                held=me.held,
+            )
+        return protocol.DutyFrame(
+            on_duty=me is not None,
+            since=me.started_at if me else None,
+            alone=not any(duty.is_connected(self.at) for duty in colleagues),
+            may_leave=me is not None and reason is None,
+            reason=sentence(reason, language),
+            colleagues=tuple(
+                protocol.Colleague(duty.employee, duty.name, duty.room, duty.is_connected(self.at))
+                for duty in sorted(colleagues, key=lambda duty: duty.name)
+            ),
+        )
+
+
+def sentence(reason: staffing_rules.Refusal | None, language: str) -> str:
+    """Why not, in words; empty when there is no reason."""
+    if reason is None:
+        return ""
+    with translation_override(language):
+        return str(SENTENCES[reason])
+
+
+def municipality_name(opened: entries.Opened, sealed: bytes) -> str:
+    """The name of the municipality that the chatter named; empty when none or unreadable."""
+    try:
+        code = opened.cipher.open(sealed, "municipality")
+    except crypto.Unreadable:
+        return ""
+    return _name_of(code) if code else ""
+
+
+@lru_cache(maxsize=512)
+def _name_of(code: str) -> str:
+    return Municipality.objects.filter(cbs_code=code).values_list("name", flat=True).first() or ""
+
+
+FIELDS = (
+    "pk",
+    "region",
+    "role",
+    "state",
+    "holder",
+    "holder__name",
+    "assignment",
+    "last_seq",
+    "waiting_since",
+    "started_at",
+    "ended_at",
+    "ended_by",
+    "registered_at",
+    "left_at",
+    "presence__heard_at",
+    "presence__chatter_read",
+    "presence__employee_read",
+    "municipality",
+)
+
+
+def look(conversations: Collection[UUID], employees: Collection[int], at: datetime) -> Facts:
+    """Read the facts: all that wait, these conversations, and what these employees hold. A fixed number of statements."""
+    about = Q(state=State.WAITING)
+    if conversations:
+        about |= Q(pk__in=list(conversations))
+    if employees:
+        about |= Q(holder__in=list(employees)) & (Q(state=State.ACTIVE) | Q(state=State.ENDED, registered_at=None))
+    found = {}
+    for row in Conversation.objects.filter(about).order_by().values_list(*FIELDS):
+        (pk, region, role, state, holder, name, assignment, last, since, started, ended, ended_by, registered, left, heard, c, e, place) = (
+            row
+        )
+        found[pk] = Seen(
+            pk, region, role, State(state), holder, name or "", assignment, last, since, started, ended, ended_by,
+            registered is not None, left is not None, heard, c or 0, e or 0, bytes(place),
+        )  # fmt: skip
+    running = (
+        Duty.objects.running()
+        .annotate(held=Count("employee__conversations", filter=Q(employee__conversations__state=State.ACTIVE)))
+        .values_list("employee", "employee__name", "employee__region", "employee__maximum", "held", "started_at", "heard_at")
+    )
+    duties = {row[0]: OnDutyNow(*row) for row in running.order_by()}
+    regions = dict(Region.objects.values_list("pk", "code"))
+    return Facts(at, found, duties, regions, opening.timetables(at) if employees else {})

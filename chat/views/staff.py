@@ -1,0 +1,101 @@
+"""The employees' door over plain HTTP: log in and out, duty, and the page of the workspace."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.contrib.auth import authenticate, login, logout
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.shortcuts import redirect, render
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from chat import handover
+from chat.forms import ROLES
+from staffing import clock, opening
+from staffing.models import Employee, Region
+from staffing.refusal import Refused
+from staffing.rules import Refusal
+
+
+def where_to(employee: Employee, asked: str) -> str:
+    """After the login: where one was going, if that is here; else the place of one's work."""
+    if asked and url_has_allowed_host_and_scheme(asked, allowed_hosts=None):
+        return asked
+    return "/staff/" if employee.answers_chats else "/admin/"
+
+
+@sensitive_post_parameters("password")
+@require_http_methods(["GET", "POST"])
+def log_in(request: HttpRequest) -> HttpResponse:
+    asked = request.POST.get("next", "") or request.GET.get("next", "")
+    error = ""
+    if request.method == "POST":
+        employee = authenticate(request, username=request.POST.get("login", ""), password=request.POST.get("password", ""))
+        if isinstance(employee, Employee):
+            login(request, employee)
+            return HttpResponseRedirect(where_to(employee, asked))
+        error = _("This name and password do not belong together. Try again.")
+    elif isinstance(request.user, Employee):
+        return HttpResponseRedirect(where_to(request.user, asked))
+    context = {"error": error, "next": asked, "login": request.POST.get("login", "")}
+    return render(request, "staff/login.html", context, status=400 if error else 200)
+
+
+@require_POST
+def log_out(request: HttpRequest) -> HttpResponse:
+    """Logging out ends duty by the rule of the handover."""
+    if isinstance(request.user, Employee):
+        try:
+            handover.leave(request.user, at=clock.now())
+        except Refused as no:
+            if no.code is not Refusal.NOT_ON_DUTY:
+                return JsonResponse({"code": no.code, "detail": no.detail()}, status=409)
+        logout(request)
+    return redirect(settings.LOGIN_URL)
+
+
+@require_GET
+def workspace(request: HttpRequest) -> HttpResponse:
+    if not isinstance(request.user, Employee):
+        return redirect(f"{settings.LOGIN_URL}?{urlencode({'next': '/staff/'})}")
+    if not request.user.answers_chats:
+        return redirect("/admin/")
+    at = clock.now()
+    employee, region = request.user, request.user.region
+    assert region is not None
+    line = opening.opening(at, region)
+    boot: dict[str, Any] = {
+        "employee": {"id": employee.pk, "name": employee.name},
+        "region": {"slug": region.code, "name": region.name},
+        "regions": dict(Region.objects.values_list("code", "name")),
+        "roles": {code: str(label) for code, label in ROLES},
+        "open": line.open,
+        "opens_at": line.opens_at and line.opens_at.isoformat(),
+        "closes_at": line.closes_at and line.closes_at.isoformat(),
+        "numbers": settings.CLIENT_NUMBERS | {"maximum": employee.maximum},
+        "may_oversee": employee.is_staff,
+    }
+    return render(request, "staff/workspace.html", {"employee": employee, "boot": boot})
+
+
+@require_POST
+def start_duty(request: HttpRequest) -> HttpResponse:
+    return _by_verb(request, handover.begin)
+
+
+@require_POST
+def end_duty(request: HttpRequest) -> HttpResponse:
+    return _by_verb(request, handover.leave)
+
+
+def _by_verb(request: HttpRequest, verb: Any) -> HttpResponse:
+    if not isinstance(request.user, Employee):
+        return JsonResponse({"code": "not_authenticated", "detail": _("You are logged out. Log in again.")}, status=403)
+    try:
+        verb(request.user, at=clock.now())
+    except Refused as no:
+        return JsonResponse({"code": no.code, "detail": no.detail()}, status=409)
+    return HttpResponse(status=204)

@@ -1,0 +1,144 @@
+"""
+The ASGI application: two sockets, long polling, static files, Django.
+
+Whatever server runs it, nothing behind this file sees a network address (threat-model N2), and no socket of another origin gets in (N6).
+"""
+
+import hashlib
+import hmac
+import ipaddress
+import os
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+django_application = get_asgi_application()
+
+from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402 - Django first
+from django.conf import settings  # noqa: E402
+from django.http.request import split_domain_port, validate_host  # noqa: E402
+from django.urls import path  # noqa: E402
+from servestatic import ServeStaticASGI  # noqa: E402
+
+from chat import rounds  # noqa: E402
+from chat.consumers import ChatterLine, StaffLine, header  # noqa: E402
+from chat.polls import LongPolling  # noqa: E402
+from chat.protocol import Close  # noqa: E402
+from config.headers import common  # noqa: E402
+from staffing import clock  # noqa: E402
+
+Receive, Send = Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]
+Application = Callable[[Any, Receive, Send], Awaitable[None]]
+
+FORWARDED = {b"x-forwarded-for", b"forwarded", b"x-real-ip", b"x-client-ip", b"true-client-ip", b"cf-connecting-ip"}
+
+
+class AddressDigest:
+    """
+    Replaces the client's address by a keyed digest before our code or a library's runs, written as an address in fd00::/8.
+
+    HMAC of the address cut to /24 or /56, with a random key that lives an hour and is kept in memory only.
+    """
+
+    def __init__(self, application: Application) -> None:
+        self.application = application
+        self._key, self._hour = b"", -1
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        if scope["type"] in ("http", "websocket"):
+            forwarded = [value for name, value in scope["headers"] if name in FORWARDED]
+            scope = dict(scope, client=(self.digest(self.address(scope)), 0))
+            scope["headers"] = [(name, value) for name, value in scope["headers"] if name not in FORWARDED]
+            scope["direct"] = not forwarded
+        await self.application(scope, receive, send)
+
+    @staticmethod
+    def address(scope: Any) -> str:
+        """The client's address: as many steps back in X-Forwarded-For as there are trusted proxies, else the socket's."""
+        if settings.TRUSTED_PROXIES:
+            steps = [step.strip() for step in header(scope, b"x-forwarded-for").split(",") if step.strip()]
+            if len(steps) >= settings.TRUSTED_PROXIES:
+                return steps[-settings.TRUSTED_PROXIES]
+        return (scope.get("client") or ("",))[0]
+
+    def digest(self, address: str) -> str:
+        hour = int(clock.now().timestamp() // 3600)
+        if hour != self._hour:
+            self._key, self._hour = secrets.token_bytes(32), hour
+        try:
+            parsed = ipaddress.ip_address(address)
+            cut = parsed.packed[: 3 if parsed.version == 4 else 7]
+        except ValueError:
+            cut = address.encode()
+        return str(ipaddress.IPv6Address(b"\xfd" + hmac.new(self._key, cut, hashlib.sha256).digest()[:15]))
+
+
+class OriginChecked:
+    """A socket's Origin must be the page's own or a trusted one, with its scheme; a missing one counts as wrong. Closed with 4403."""
+
+    def __init__(self, application: Application) -> None:
+        self.application = application
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        if not self.is_allowed(scope):
+            scope = dict(scope, refused=Close.FORBIDDEN)
+        await self.application(scope, receive, send)
+
+    @staticmethod
+    def is_allowed(scope: Any) -> bool:
+        origin, host = header(scope, b"origin"), header(scope, b"host")
+        if origin in settings.CSRF_TRUSTED_ORIGINS:
+            return True
+        if not validate_host(split_domain_port(host)[0], settings.ALLOWED_HOSTS):
+            return False
+        secure = scope.get("scheme") in ("wss", "https")
+        if settings.TRUSTED_PROXIES:
+            secure = header(scope, b"x-forwarded-proto") == "https"
+        parts = urlsplit(origin)
+        return (parts.scheme, parts.netloc) == ("https" if secure else "http", host)
+
+
+class Http:
+    """Long polling for `GET /entries/` as JSON; everything else is Django's."""
+
+    def __init__(self) -> None:
+        self.polls = LongPolling(common)
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        if scope["path"] == "/entries/" and scope["method"] == "GET" and b"text/html" not in header(scope, b"accept").encode("latin-1"):
+            await self.polls(scope, receive, send)
+        else:
+            await django_application(scope, receive, send)
+
+
+async def lifespan(scope: Any, receive: Receive, send: Send) -> None:
+    """Begin the round with the server, and end it with a flush; a server without this protocol begins it with the first line."""
+    while True:
+        event = await receive()
+        if event["type"] == "lifespan.startup":
+            rounds.running()
+            await send({"type": "lifespan.startup.complete"})
+        else:
+            await rounds.stop()
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+
+
+def static_headers(headers: Any, path: str, url: str) -> None:
+    headers["X-Content-Type-Options"] = "nosniff"
+    headers["Cross-Origin-Resource-Policy"] = "same-origin"
+
+
+STATIC: dict[str, Any] = {
+    "prefix": settings.STATIC_URL,
+    "add_headers_function": static_headers,
+    "allow_all_origins": False,
+    "immutable_file_test": r"\.[0-9a-f]{12}\.",
+}
+sockets = OriginChecked(URLRouter([path("ws/chatter/", ChatterLine.as_asgi()), path("ws/staff/", StaffLine.as_asgi())]))
+routes = ProtocolTypeRouter({"http": Http(), "websocket": sockets, "lifespan": lifespan})
+application = AddressDigest(ServeStaticASGI(routes, root=settings.STATIC_ROOT, **STATIC) if settings.STATIC_ROOT.exists() else routes)

@@ -1,0 +1,333 @@
+"""Every setting of the line: (1) the environment, (2) the numbers of the line, (3) where things live, (4) Django."""
+
+import json
+import os
+import secrets
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as Base64Error
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext_lazy as _
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+TIME_ZONE = "Europe/Amsterdam"
+
+# ---------------------------------------------------------------- 1. the environment
+
+env = environ.Env()
+
+# One line for each variable that is not usable; config/checks.py turns them into refusals to start.
+PROBLEMS: list[str] = []
+
+
+def read(name: str, default: Any, parse: Callable[[str], Any], must_be: str) -> Any:
+    """The value of one environment variable; an unusable one is noted in PROBLEMS and the default stands."""
+    text = str(env(name, default="")).strip()
+    if not text:
+        return default
+    try:
+        return parse(text)
+    except (ValueError, KeyError, ImproperlyConfigured):
+        PROBLEMS.append(f"{name}: must be {must_be}.")
+        return default
+
+
+def switch(text: str) -> bool:
+    return {"on": True, "1": True, "true": True, "off": False, "0": False, "false": False}[text.lower()]
+
+
+def words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def duration(text: str) -> timedelta:
+    """`90`, `90s`, `30m` or `1h`."""
+    units = {"s": "seconds", "m": "minutes", "h": "hours"}
+    number, unit = (text[:-1], units[text[-1]]) if text[-1] in units else (text, "seconds")
+    if (length := timedelta(**{unit: int(number)})) <= timedelta(0):
+        raise ValueError
+    return length
+
+
+def moment(text: str) -> datetime:
+    at = datetime.fromisoformat(text)
+    return at if at.tzinfo else at.replace(tzinfo=ZoneInfo(TIME_ZONE))
+
+
+def transcript_keys(text: str) -> list[bytes]:
+    try:
+        keys = [urlsafe_b64decode(word + "=" * (-len(word) % 4)) for word in words(text)]
+    except Base64Error as error:
+        raise ValueError from error
+    if not keys or any(len(key) != 32 for key in keys):
+        raise ValueError
+    return keys
+
+
+def port(text: str) -> int:
+    if not 0 < (number := int(text)) < 65536:
+        raise ValueError
+    return number
+
+
+def count(text: str) -> int:
+    if (number := int(text)) < 0:
+        raise ValueError
+    return number
+
+
+HOST = read("HOST", "127.0.0.1", str, "an address to listen on")
+PORT = read("PORT", 8000, port, "a port number from 1 to 65535")
+# Where the embedded default keeps its files: database, keys, drop directory.
+STATE_DIR = (BASE_DIR / read("STATE_DIR", "var", str, "a directory")).resolve()
+# Demonstration data and accounts; refuses to run where HOST, ALLOWED_HOSTS or the database is not on this machine.
+DEMO = read("DEMO", False, switch, "on or off")
+# The password of all accounts of the demonstration.
+DEMO_PASSWORD = read("DEMO_PASSWORD", "geruisloos", str, "a password")
+# In the demo only: the moment at which the clock starts, with ordinary opening hours instead of around the clock.
+DEMO_AT = read("DEMO_AT", None, moment, "an ISO moment, for example 2026-11-24T16:55")
+# PostgreSQL in production; empty: an SQLite file in STATE_DIR.
+DATABASE_URL = read("DATABASE_URL", "", str, "the address of a PostgreSQL database")
+# One Redis address, or several separated by commas (sharded); empty: channel layer and cache in the process.
+REDIS_URL = read("REDIS_URL", [], words, "one or several redis:// addresses")
+# Signs sessions and forms.
+SECRET_KEY = read("SECRET_KEY", "", str, "a long random text")
+# Keys around the conversations' keys, each 32 random bytes in base64url: the first encrypts, all decrypt.
+TRANSCRIPT_KEYS = read("TRANSCRIPT_KEYS", [], transcript_keys, "one or several keys separated by commas, each 32 random bytes in base64url")
+ALLOWED_HOSTS = read("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"], words, "host names separated by commas")
+# Origins beside the page's own that may post forms and open sockets.
+CSRF_TRUSTED_ORIGINS = read("CSRF_TRUSTED_ORIGINS", [], words, "origins with scheme, separated by commas")
+# How many proxies in front of us add to X-Forwarded-For.
+TRUSTED_PROXIES = read("TRUSTED_PROXIES", 0, count, "a number of proxies, 0 or more")
+# After how much waiting a chat is offered beyond its region (a region's own value goes first).
+OVERFLOW_AFTER = read("OVERFLOW_AFTER", timedelta(seconds=90), duration, "a number of seconds")
+# How long a silent browser keeps its conversation (threat-model D6).
+COOKIE_LIFE = read("COOKIE_LIFE", timedelta(minutes=30), duration, "a duration such as 30m")
+# Where the quick exit goes: a boring site that always works (threat-model 4.2).
+EXIT_TARGET = read("EXIT_TARGET", "https://www.knmi.nl/nederland-nu/weer/verwachtingen", str, "an https address")
+# The drop directory of registrations for Clavis.
+CLAVIS_DIR = Path(read("CLAVIS_DIR", str(STATE_DIR / "clavis"), str, "a directory"))
+
+
+def demo_secrets() -> dict[str, str]:
+    """The demonstration's own keys, made once and kept in STATE_DIR, so that a restart can read what it stored."""
+    path = STATE_DIR / "demo-keys.json"
+    STATE_DIR.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        made = {"SECRET_KEY": secrets.token_urlsafe(48), "TRANSCRIPT_KEYS": urlsafe_b64encode(secrets.token_bytes(32)).decode()}
+        aside = STATE_DIR / f".demo-keys-{secrets.token_hex(4)}"
+        with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            json.dump(made, file)
+        try:
+            os.link(aside, path)  # fails when another process was first: then its keys count
+        except FileExistsError:
+            pass
+        aside.unlink()
+    return json.loads(path.read_text())
+
+
+if DEMO:
+    SECRET_KEY = SECRET_KEY or demo_secrets()["SECRET_KEY"]
+    TRANSCRIPT_KEYS = TRANSCRIPT_KEYS or transcript_keys(demo_secrets()["TRANSCRIPT_KEYS"])
+else:
+    if not SECRET_KEY:
+        PROBLEMS.append("SECRET_KEY: must be set to a long random text.")
+        SECRET_KEY = secrets.token_urlsafe(48)  # only so that `check` can run and say so
+    if not TRANSCRIPT_KEYS and not any(p.startswith("TRANSCRIPT_KEYS") for p in PROBLEMS):
+        PROBLEMS.append("TRANSCRIPT_KEYS: must be set to 32 random bytes in base64url.")
+    if DEMO_AT:
+        PROBLEMS.append("DEMO_AT: only works in the demonstration; leave it empty.")
+        DEMO_AT = None
+
+# ---------------------------------------------------------------- 2. the numbers of the line (reliability.md, section 2)
+
+HEARTBEAT = timedelta(seconds=12)  # the server says `pong` unasked
+SILENCE = timedelta(seconds=30)  # unheard for so long: not connected
+DUTY_BEFORE_OPENING = timedelta(minutes=30)
+CLOSING_SOON = timedelta(minutes=20)
+QUEUE_PROOF = timedelta(seconds=12)  # a queue frame at least so often, so that the page can prove that its list is alive
+LOOK_AROUND = timedelta(seconds=4)  # what changes outside this process without a hint is noticed within 5 s
+SESSION_CHECK = timedelta(seconds=10)  # a socket's session and account are looked at again (threat-model S3: within 60 s)
+AFTER_END = timedelta(seconds=20)  # the line stays open after the end, so that last words arrive
+TYPING_EVERY = timedelta(seconds=3)
+POLL_MOST = timedelta(seconds=25)
+TEXT_CHARACTERS = 4_000
+TEXT_BYTES = 16_000
+NICKNAME_CHARACTERS = 40
+FRAME_BYTES = 64 * 1024
+PAGE_OF_ENTRIES = 200
+ENDED_SHOWN = 20  # ended and unregistered conversations on one employee's screen
+HINT_LIMIT = timedelta(seconds=2)  # publishing a hint never takes longer
+POOL_THREADS = 6
+POOL_WAITING = 200  # jobs that may wait for a thread; beyond: `unavailable`
+FLUSH_LIMIT = timedelta(seconds=5)
+
+# Sent to the pages, in seconds.
+CLIENT_NUMBERS = {
+    "heartbeat": HEARTBEAT.total_seconds(),
+    "silence": SILENCE.total_seconds(),
+    "resend": 8,
+    "doubt": 15,
+    "first_reconnect": 1,
+    "restart_reconnect": 5,
+    "reconnect_base": 1,
+    "reconnect_most": 15,
+    "stable": 60,
+    "poll_after_failures": 3,
+    "poll_within": 30,
+    "websocket_retry": 60,
+    "poll_wait": POLL_MOST.total_seconds(),
+    "typing": TYPING_EVERY.total_seconds(),
+    "text_characters": TEXT_CHARACTERS,
+    "text_bytes": TEXT_BYTES,
+    "queue_stale": 30,
+}
+
+# ---------------------------------------------------------------- 3. where things live
+
+if DATABASE_URL:
+    try:
+        DATABASES = {"default": env.db_url_config(DATABASE_URL)}
+    except (ImproperlyConfigured, ValueError):
+        DATABASES = {"default": {"ENGINE": "django.db.backends.postgresql"}}
+    if DATABASES["default"].get("ENGINE") != "django.db.backends.postgresql":
+        PROBLEMS.append("DATABASE_URL: must be the address of a PostgreSQL database (postgres://…), or empty for SQLite in STATE_DIR.")
+    DATABASES["default"].setdefault("OPTIONS", {}).update(
+        {
+            "pool": {"min_size": 1, "max_size": POOL_THREADS + 14, "timeout": 3},
+            "options": "-c statement_timeout=5000 -c lock_timeout=3000 -c idle_in_transaction_session_timeout=60000",
+            "connect_timeout": 3,
+        }
+    )
+else:
+    STATE_DIR.mkdir(parents=True, exist_ok=True)
+    DATABASES = {
+        "default": {
+            "ENGINE": "config.sqlite",
+            "NAME": STATE_DIR / "geruisloos.sqlite3",
+            "OPTIONS": {
+                "timeout": 5,
+                "transaction_mode": "IMMEDIATE",
+                # Not NORMAL: in WAL mode that loses committed entries at power loss (P1). secure_delete: threat-model K3.
+                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON;",
+            },
+            # A file also in tests: a database in memory has no WAL.
+            "TEST": {"NAME": STATE_DIR / "test.sqlite3"},
+        }
+    }
+SQLITE = not DATABASE_URL
+
+if REDIS_URL:
+    _redis = [{"address": address, "socket_timeout": 3, "socket_connect_timeout": 2, "health_check_interval": 15} for address in REDIS_URL]
+    CHANNEL_LAYERS = {"default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": _redis}}}
+else:
+    CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+
+# ---------------------------------------------------------------- 4. Django
+
+DEBUG = False
+INSTALLED_APPS = [
+    "daphne",  # the development server, `manage.py runserver`
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "config",
+    "registration",
+    "chat",
+    "staffing",
+]
+MIDDLEWARE = [
+    "config.headers.headers",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+]
+ROOT_URLCONF = "config.urls"
+ASGI_APPLICATION = "config.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "config.headers.page",
+            ]
+        },
+    }
+]
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
+INSTALLED_APPS.append("django.forms")
+
+AUTH_USER_MODEL = "staffing.Employee"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "/staff/login/"
+LOGIN_REDIRECT_URL = "/staff/"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+LANGUAGE_CODE = "nl"
+LANGUAGES = [("nl", _("Dutch")), ("en", _("English"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+USE_I18N = True
+USE_TZ = True
+
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "build" / "static"
+STATICFILES_DIRS: list[str] = []
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "config.static.ManifestStorage"},
+}
+
+# Cookies say nothing about what this is (threat-model D2); outside the demo only over TLS and for this host alone (N1).
+_host_only = "" if DEMO else "__Host-"
+CHATTER_COOKIE = _host_only + "p1"
+CHATTER_COOKIE_SCRIPT = _host_only + "p2"
+CSRF_COOKIE_NAME = _host_only + "form"
+CSRF_COOKIE_AGE = None
+CSRF_COOKIE_HTTPONLY = True
+CSRF_COOKIE_SECURE = not DEMO
+CSRF_FAILURE_VIEW = "chat.views.public.csrf_failure"
+SESSION_COOKIE_NAME = _host_only + "desk"
+SESSION_COOKIE_AGE = 12 * 60 * 60  # threat-model S4
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
+SESSION_COOKIE_SECURE = not DEMO
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
+DATA_UPLOAD_MAX_MEMORY_SIZE = 128 * 1024
+DEFAULT_EXCEPTION_REPORTER_FILTER = "config.headers.TellNothing"
+SILENCED_SYSTEM_CHECKS: list[str] = []
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"()": "config.logs.Line"}},
+    "handlers": {"out": {"class": "logging.StreamHandler", "formatter": "line", "stream": "ext://sys.stdout"}},
+    "root": {"handlers": ["out"], "level": "WARNING"},
+    "loggers": {
+        "geruisloos": {"level": "INFO"},
+        # No mail to admins and no second handler: one line per event, without text, address or cookie.
+        "django": {"handlers": [], "level": "WARNING", "propagate": True},
+        "django.server": {"handlers": [], "level": "ERROR", "propagate": False},
+    },
+}

@@ -1,0 +1,198 @@
+"""
+Time and staffing: when the line is open, when duty may begin and end. Pure: values in, a decision out.
+
+Moments are aware; opening hours are judged in Europe/Amsterdam.
+"""
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+AMSTERDAM = ZoneInfo("Europe/Amsterdam")
+LOOK_AHEAD = timedelta(days=370)
+
+
+class Refusal(StrEnum):
+    """Every 'no' of the product: the code for machines. The sentence for people stands in refusal.py."""
+
+    BAD_FRAME = "bad_frame"
+    EMPTY = "empty"
+    TOO_LONG = "too_long"
+    TOO_FAST = "too_fast"
+    ENDED = "ended"
+    ID_REUSED = "id_reused"
+    NOT_FOUND = "not_found"
+    NOT_ALLOWED = "not_allowed"
+    UNAVAILABLE = "unavailable"
+    ALREADY_ACCEPTED = "already_accepted"
+    NO_ROOM = "no_room"
+    NOT_ON_DUTY = "not_on_duty"
+    LAST_ONE = "last_one"
+    HOLDS_CONVERSATIONS = "holds_conversations"
+    TOO_EARLY = "too_early"
+    CLOSED = "closed"
+    CHANGED = "changed"
+    INCOMPLETE = "incomplete"
+    FROZEN = "frozen"
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """One period of one weekday (0 is Monday). `closes` at midnight means the end of that day."""
+
+    weekday: int
+    opens: time
+    closes: time
+    valid_from: date | None = None
+    valid_until: date | None = None
+    on_closed_days: bool = False
+
+    def on(self, day: date, closed_days: Collection[date]) -> tuple[datetime, datetime] | None:
+        """From when to when the line is open on that day by this period."""
+        if day.weekday() != self.weekday or (day in closed_days and not self.on_closed_days):
+            return None
+        if (self.valid_from and day < self.valid_from) or (self.valid_until and day > self.valid_until):
+            return None
+        last = day + timedelta(days=1) if self.closes == time(0) else day
+        start, end = (datetime.combine(d, t, AMSTERDAM).astimezone(UTC) for d, t in ((day, self.opens), (last, self.closes)))
+        return (start, end) if start < end else None
+
+
+@dataclass(frozen=True, slots=True)
+class Closure:
+    """The line is closed by decision, from a moment until a moment or until it is opened again."""
+
+    starts_at: datetime
+    until_at: datetime | None = None
+
+    def covers(self, at: datetime) -> bool:
+        return self.starts_at <= at and (self.until_at is None or at < self.until_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Timetable:
+    """All that decides whether one region's line is open."""
+
+    hours: tuple[Hours, ...]
+    closed_days: frozenset[date] = frozenset()
+    closures: tuple[Closure, ...] = ()
+
+    def periods(self, around: datetime) -> Iterator[tuple[datetime, datetime]]:
+        """The periods of the day of `around`, the day before and the days to come, as moments."""
+        first = around.astimezone(AMSTERDAM).date() - timedelta(days=1)
+        for n in range(LOOK_AHEAD.days + 2):
+            for hours in self.hours:
+                if period := hours.on(first + timedelta(days=n), self.closed_days):
+                    yield period
+
+
+def is_open(timetable: Timetable, at: datetime) -> bool:
+    """
+    May a new conversation begin at this moment?
+
+    Process 1.2, step Start chat: open on working days from 09:00 to 17:00, unless the region says otherwise.
+    """
+    if any(closure.covers(at) for closure in timetable.closures):
+        return False
+    today = at.astimezone(AMSTERDAM).date()
+    for day in (today, today - timedelta(days=1)):
+        for hours in timetable.hours:
+            period = hours.on(day, timetable.closed_days)
+            if period and period[0] <= at < period[1]:
+                return True
+    return False
+
+
+def next_opening(timetable: Timetable, at: datetime) -> datetime | None:
+    """The first moment from `at` on at which the line is open; None when none is in sight."""
+    if is_open(timetable, at):
+        return at
+    ends = sorted(c.until_at for c in timetable.closures if c.until_at and c.until_at > at)
+    for end in [*ends, None]:
+        for start, _ in timetable.periods(at):
+            if end and start >= end:
+                break
+            if start > at and is_open(timetable, start):
+                return start
+        if end and is_open(timetable, end):
+            return end
+    return None
+
+
+def closes_at(timetable: Timetable, at: datetime) -> datetime | None:
+    """When the line that is open at `at` closes; None when it is closed, or open around the clock."""
+    if not is_open(timetable, at):
+        return None
+    begins = [c.starts_at for c in timetable.closures if c.starts_at > at]
+    for _, end in timetable.periods(at):
+        sooner = [b for b in begins if b < end]
+        for moment in sorted([*sooner, end]):
+            if moment > at and not is_open(timetable, moment):
+                return moment
+        if end > at + timedelta(days=15):
+            return None
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What the page, `status.json`, the widget and the start say about the line."""
+
+    open: bool
+    opens_at: datetime | None
+    closes_at: datetime | None
+
+
+def opening(timetables: Iterable[Timetable], at: datetime) -> Opening:
+    """
+    Is the line open? For one region: its own timetable; for the whole line: open when any region is.
+
+    `opens_at` is None while open, `closes_at` None while closed or open around the clock.
+    """
+    all_of_them = list(timetables)
+    if not any(is_open(t, at) for t in all_of_them):
+        openings = [o for t in all_of_them if (o := next_opening(t, at))]
+        return Opening(open=False, opens_at=min(openings, default=None), closes_at=None)
+    moment = at
+    while True:
+        ends = [closes_at(t, moment) for t in all_of_them if is_open(t, moment)]
+        if not ends:
+            return Opening(open=True, opens_at=None, closes_at=moment)
+        if None in ends:
+            return Opening(open=True, opens_at=None, closes_at=None)
+        moment = max(end for end in ends if end)
+        if moment > at + timedelta(days=15):
+            return Opening(open=True, opens_at=None, closes_at=None)
+
+
+def is_connected(heard_at: datetime | None, at: datetime, silence: timedelta) -> bool:
+    """Heard from within `silence`? A closing socket changes nothing, only the time does."""
+    return heard_at is not None and at - heard_at < silence
+
+
+def may_start_duty(*, open_now: bool, opens_at: datetime | None, waiting: int, at: datetime, before: timedelta) -> Refusal | None:
+    """
+    May this employee go on duty now?
+
+    Process 1.2, step Start chat: logged in at opening at the latest, so duty may begin `before` it;
+    outside that only while a chat of the region still waits.
+    """
+    if open_now or waiting or (opens_at and opens_at - at <= before):
+        return None
+    return Refusal.TOO_EARLY
+
+
+def may_leave(*, open_now: bool, waiting: int, available_colleagues: int, held: int) -> Refusal | None:
+    """
+    May this employee go off duty?
+
+    Process 1.2, step Handover: the colleague logs out only once the other is logged in,
+    so that no chat is lost. *Available* means on duty and heard.
+    """
+    if held:
+        return Refusal.HOLDS_CONVERSATIONS
+    if (open_now or waiting) and not available_colleagues:
+        return Refusal.LAST_ONE
+    return None
