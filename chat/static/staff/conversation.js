@@ -1,0 +1,85 @@
+// The conversation in front: who it is, the log, and the box that writes to this person and to nobody else.
+
+import {html, useState} from "./html.js";
+import {isEnded, unshown} from "./desk.js";
+import {Mark, Peer} from "./held.js";
+import {Log} from "./log.js";
+import {boot, nameOf, regionName, roleName, say, wall} from "./words.js";
+
+const {text_characters: most} = boot.numbers;
+const sendsByEnter = matchMedia("(pointer: fine)"); // on a touch screen Enter makes a line
+const COUNT_FROM = 0.8; // of the limit: before that nobody needs the number
+
+const Facts = ({one}) => {
+  const began = one.talk.entries[0]?.seq === 1 ? one.talk.entries[0].at : null;
+  const facts = [
+    one.region && regionName(one.region),
+    one.role && roleName(one.role),
+    began && !isEnded(one) && say("minutes", {n: Math.max(0, Math.floor((wall() - Date.parse(began)) / 60_000))}),
+  ].filter(Boolean);
+  return html`<p class="talk-facts">${facts.map((fact) => html`<span>${fact}</span>`)}<${Peer} one=${one} /></p>`;
+};
+
+/** What is the matter with the other side or with our line, in words, between the log and the box. */
+function Trouble({one, line, act}) {
+  const name = nameOf(one);
+  const {peer, hidden} = one.talk.state ?? {};
+  const lost = unshown(one);
+  return html`<div role="status" class="troubles">
+    ${line.line !== "here" && html`<p class="trouble">▲ ${say("box_no_line")}</p>`}
+    ${!isEnded(one) && peer === "lost" && html`<p class="trouble">○ ${say("box_lost", {name})} ${lost > 0 && say("unshown", {n: lost, name})}</p>`}
+    ${!isEnded(one) && peer === "left" && html`<p class="trouble">◇ ${say("box_left", {name})} ${lost > 0 && say("unshown", {n: lost, name})}</p>`}
+    ${hidden && html`<p class="trouble">${say("hidden", {name})}</p>`}
+    ${one.refusal && html`<p class="trouble">▲ ${say("refused")} ${one.refusal.detail || say("failed")}</p>`}
+    ${isEnded(one) && html`<p class="trouble ended">■ ${say("ended")}
+      <button type="button" onClick=${() => act.show({area: "registration", focus: {on: "registration"}})}>${say("to_registration")}</button>
+    </p>`}
+  </div>`;
+}
+
+function Composer({one, act}) {
+  const [why, setWhy] = useState(null);
+  const length = [...one.draft].length;
+  const left = one.talk.state?.peer === "left";
+  const send = (event) => {
+    event.preventDefault();
+    setWhy(act.send(one.id));
+  };
+  const key = (event) => {
+    if (event.key === "Enter" && !event.shiftKey && !event.isComposing && sendsByEnter.matches) send(event);
+  };
+  const ended = isEnded(one);
+  if (ended && !one.draft.trim()) return null;
+  return html`<form class=${`composer band-${one.band}`} onSubmit=${send}>
+    <p class="composer-head">
+      <${Mark} one=${one} /> <label for="box">${say("message")}</label>
+      <b id="box-to">${say(ended ? "unsent_to" : "writing_to", {name: nameOf(one)})}</b>
+      <span id="box-help" class="composer-help">
+        ${why === "too_long" || length > most ? html`<b>${say("too_many", {n: Math.max(1, length - most)})}</b>`
+          : length > most * COUNT_FROM ? say("count", {length, most}) : !ended && sendsByEnter.matches && say("enter_sends")}
+      </span>
+    </p>
+    <textarea id="box" class="box" rows="3" aria-describedby="box-to box-help" readOnly=${ended}
+      value=${one.draft} onInput=${(event) => { setWhy(null); act.draft(one.id, event.target.value); }} onKeyDown=${key}></textarea>
+    ${!ended && html`<div class="composer-row">
+      <button type="submit" class="primary" aria-disabled=${left}>${say("send")}</button>
+      <button type="button" class="finish" onClick=${() => act.show({dialog: {ask: "end", conversation: one.id}})}>
+        ${one.ending ? say("finishing") : say("finish")}
+      </button>
+    </div>`}
+  </form>`;
+}
+
+/** @param {object|null} one the conversation in front */
+export function Conversation({one, desk, act}) {
+  return html`<main class=${`talk ${one ? `band-${one.band}` : ""}`} key=${one.id} aria-labelledby="talk-name">
+    <header class="talk-head">
+      <${Mark} one=${one} />
+      <h2 id="talk-name" tabindex="-1">${nameOf(one)}</h2>
+      <${Facts} one=${one} />
+    </header>
+    <${Log} key=${`log-${one.id}`} one=${one} me=${boot.employee.name} seen=${act.seen} />
+    <${Trouble} one=${one} line=${desk.line} act=${act} />
+    <${Composer} key=${`box-${one.id}`} one=${one} act=${act} />
+  </main>`;
+}

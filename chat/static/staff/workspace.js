@@ -1,0 +1,116 @@
+// The staff workspace: puts the areas together and keeps the page around them (title, focus) in step.
+
+import {html, render, useEffect, useLayoutEffect} from "./html.js";
+import {Actions} from "./actions.js";
+import {isEnded, running, unseen} from "./desk.js";
+import {Conversation} from "./conversation.js";
+import {Dialogs} from "./dialogs.js";
+import {HeldLists} from "./held.js";
+import {listen} from "./keys.js";
+import {Notices} from "./notices.js";
+import {Queue} from "./queue.js";
+import {Side} from "./side.js";
+import {calling, Signal, signal, Top} from "./top.js";
+import {nameOf, say} from "./words.js";
+
+const AREAS = ["lists", "conversation", "registration", "colleagues"];
+
+/** The bar of a narrow screen: one area at a time, and still how many wait and what is new. */
+function Areas({desk, screen, act}) {
+  const fresh = running(desk).reduce((sum, one) => sum + unseen(one), 0);
+  const waiting = act.isQueueFresh() ? desk.queue.waiting.length : "?";
+  const number = {lists: desk.duty?.on_duty ? waiting : "", conversation: fresh || ""};
+  return html`<nav class="areas" aria-label=${say("areas")}>
+    ${AREAS.map((area) => html`<button type="button" key=${area} aria-current=${screen.area === area ? "true" : null}
+      data-calls=${area === "lists" && waiting > 0} onClick=${() => act.show({area})}>
+      ${say(`area_${area}`)}${number[area] !== undefined && number[area] !== "" && html` <b class="number">${number[area]}</b>`}
+    </button>`)}
+  </nav>`;
+}
+
+function StartDuty({desk, screen, act}) {
+  return html`<div class="start-duty">
+    <h2>${say("off_duty_title")}</h2>
+    <p>${say("off_duty_text")}</p>
+    <button type="button" class="primary large" onClick=${act.startDuty}>${screen.busy === "start" ? say("busy") : say("start_duty")}</button>
+  </div>`;
+}
+
+function Middle({one, desk, screen, act}) {
+  const offDuty = desk.duty && !desk.duty.on_duty;
+  if (one) return html`<div class="middle">${offDuty && html`<${StartDuty} desk=${desk} screen=${screen} act=${act} />`}
+    <${Conversation} one=${one} desk=${desk} act=${act} /></div>`;
+  return html`<main class="middle empty">
+    ${offDuty ? html`<${StartDuty} desk=${desk} screen=${screen} act=${act} />`
+      : html`<p class="quiet">${desk.duty ? say("middle_empty") : say("line_connecting")}</p>`}
+  </main>`;
+}
+
+function titleWords(desk, act) {
+  const calls = calling(desk, act).length;
+  const fresh = running(desk).reduce((sum, one) => sum + unseen(one), 0);
+  const kind = signal(desk, act);
+  if (kind === "line" || kind === "stale") return `✕ ${say(`title_${kind}`)}`;
+  if (calls) return `(${calls}) ${say("title_new")}`;
+  return fresh ? `(${fresh}) ${say("title_unseen", {n: fresh})}` : say("title");
+}
+
+/** What somebody who does not see the screen has to be told: new chats at once, the rest when there is time. */
+function Told({desk, act}) {
+  const calls = calling(desk, act);
+  const news = running(desk).filter((one) => one.id !== desk.open && unseen(one) > 0);
+  return html`<div class="aside">
+    <p role="alert">${calls.length > 0 && say("told_new", {n: calls.length, name: nameOf(calls[0])})}</p>
+    <p role="status">${news.map((one) => say("told_unseen", {n: unseen(one), name: nameOf(one)})).join(" ")}</p>
+  </div>`;
+}
+
+function focusOn(on, act) {
+  const place = {box: "#box", talk: "#talk-name", queue: ".queue .accept, #queue-title"}[on];
+  if (on === "registration" && act.desk.open) return act.form(act.desk.open).focus();
+  (document.querySelector(place) ?? document.querySelector("#talk-name, #queue-title"))?.focus();
+}
+
+function Workspace({act}) {
+  const {desk, screen} = act;
+  const one = desk.held[desk.open] ?? null;
+  useEffect(() => listen(act), []);
+  useLayoutEffect(() => {
+    document.title = titleWords(desk, act);
+  });
+  useLayoutEffect(() => {
+    if (screen.focus) focusOn(screen.focus.on, act);
+  }, [screen.focus]);
+  return html`<div class="workspace" data-area=${screen.area} data-signal=${signal(desk, act)} data-front=${one ? (isEnded(one) ? "ended" : "running") : ""}>
+    <${Top} desk=${desk} screen=${screen} act=${act} />
+    <${Signal} desk=${desk} screen=${screen} act=${act} />
+    <${Areas} desk=${desk} screen=${screen} act=${act} />
+    <div class="lists"><${Queue} desk=${desk} act=${act} /><${HeldLists} desk=${desk} act=${act} /></div>
+    <${Middle} one=${one} desk=${desk} screen=${screen} act=${act} />
+    <${Side} one=${one} desk=${desk} act=${act} />
+    <${Notices} desk=${desk} act=${act} />
+    <${Dialogs} desk=${desk} screen=${screen} act=${act} />
+    <${Told} desk=${desk} act=${act} />
+    <div class="frame" aria-hidden="true"></div>
+  </div>`;
+}
+
+const root = document.getElementById("workspace");
+let due = false;
+
+/** Draws once for everything that happened in the same turn. */
+function draw() {
+  if (due) return;
+  due = true;
+  queueMicrotask(() => {
+    due = false;
+    render(html`<${Workspace} act=${act} />`, root);
+  });
+}
+
+const act = new Actions(draw);
+addEventListener("pagehide", act.leave);
+document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && act.leave());
+root.replaceChildren();
+draw();
+act.begin();
