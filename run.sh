@@ -45,7 +45,7 @@ environment() { # runtime | all
   "$python" -m pip install --disable-pip-version-check --no-input --progress-bar off --require-hashes -r "build/$1.txt" 2>&1 | tee build/pip.log |
     awk -v total="$(grep -c '^[a-z0-9]' "build/$1.txt")" '
       /^(Collecting|Processing|Ignoring|Requirement already satisfied:) / {
-        sub(/( in | \(from ).*/, ""); sub(/^(Requirement already satisfied:|[A-Z][a-z]+) (.*\/)?/, ""); sub(/(==|-[0-9]|[:;]).*/, "")
+        sub(/( in | \(from ).*/, ""); sub(/^(Requirement already satisfied:|[A-Z][a-z]+) (.*\/)?/, ""); sub(/(==|\[|-[0-9]|[:;]).*/, "")
         printf "   %d of %d  %s\n", ++n, total, $0; fflush() }
       /^Installing collected/ { print "   unpacking"; fflush() }' ||
     { tail -n 20 build/pip.log >&2; fail "The packages could not be installed."; }
@@ -70,8 +70,10 @@ build() { # translations and static files, each only when its sources have chang
   # and pages that are still open find their old files.
   "$python" - <<'PYTHON'
 import os
+import signal
 from pathlib import Path
 
+signal.signal(signal.SIGINT, signal.SIG_DFL)
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 import django
 from django.conf import settings
@@ -113,9 +115,25 @@ case "${1:-}" in
     environment runtime
     build
     say "preparing the database"
-    "$python" manage.py migrate --verbosity 0
-    "$python" manage.py seed
-    case "${DEMO,,}" in on | 1 | true) "$python" manage.py demo ;; esac
+    "$python" - <<'PYTHON'
+import os
+import signal
+
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+import django
+from django.conf import settings
+from django.core.management import call_command
+
+django.setup()
+from config.server import refuse_to_start
+
+refuse_to_start()
+call_command("migrate", verbosity=0)
+call_command("seed")
+if settings.DEMO:
+    call_command("demo")
+PYTHON
     together
     exec "$python" -m config.server
     ;;
