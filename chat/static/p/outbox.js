@@ -98,7 +98,7 @@ function tick(talk, at) {
     if (!late && !sent.has(item.id)) return item;
     return {...item, state: late ? "late" : item.state, due: sent.has(item.id) ? at + talk.resend : item.due};
   });
-  return {...talk, outbox, typing: at - talk.typing < TYPING ? talk.typing : 0};
+  return {...talk, outbox, typing: talk.typing && at - talk.typing < TYPING ? talk.typing : 0};
 }
 
 function welcome(talk, {state, first_seq, last_seq}) {
