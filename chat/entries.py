@@ -152,7 +152,7 @@ INSERT = {
     "sqlite": "INSERT INTO chat_entry (conversation_id, seq, id, author, kind, by_id, at, sealed) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
 }
 COUNT = {
-    "postgresql": "UPDATE chat_conversation SET last_seq = n.l FROM unnest(%s::uuid[], %s::int[]) AS n(i, l) WHERE chat_conversation.id = n.i",
+    "postgresql": "UPDATE chat_conversation c SET last_seq = n.l FROM unnest(%s::uuid[], %s::int[]) AS n(i, l) WHERE c.id = n.i",
     "sqlite": "UPDATE chat_conversation SET last_seq = %s WHERE id = %s",
 }
 

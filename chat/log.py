@@ -56,7 +56,7 @@ class _Job:
 class Writer:
     """One thread with one connection. Conversations that another process has locked are tried alone, beside it."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop | None) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._aside: dict[UUID, deque[_Job]] = defaultdict(deque)
@@ -65,13 +65,18 @@ class Writer:
         self._thread.start()
 
     def submit(self, new: New, source: Source | None, settle: Callable[[Stored | Refusal], None]) -> None:
-        """Store this line; `settle` is called with the answer, in the event loop if there is one. Never blocks."""
+        """Store this line; `settle` is called with the answer, in the event loop. Never blocks."""
         job = _Job(new, source, settle)
         if self._jobs.qsize() >= MOST_WAITING:
-            self._block(job)
+            self._block(job)  # answered `unavailable`, and seen
             self._tell([job])
         else:
             self._jobs.put(job)
+
+    @property
+    def answers(self) -> bool:
+        """Is the event loop there in which the answers are told?"""
+        return not self._loop.is_closed()
 
     @property
     def waiting(self) -> int:
@@ -170,9 +175,7 @@ class Writer:
     # ------------------------------------------------------------ answers
 
     def _tell(self, jobs: list[_Job]) -> None:
-        if self._loop is None:
-            self._settle(jobs)
-        elif not self._loop.is_closed():
+        if self.answers:
             self._loop.call_soon_threadsafe(self._settle, jobs)
 
     @staticmethod
@@ -209,13 +212,18 @@ def submit(new: New, source: Source, settle: Callable[[Stored | Refusal], None])
 async def append(new: New) -> Stored:
     """Append through the writer and wait for the answer; the append itself goes on if nobody waits. Raises Refused."""
     answer: asyncio.Future[Stored | Refusal] = asyncio.get_running_loop().create_future()
-    open_writer().submit(new, None, lambda result: answer.done() or answer.set_result(result))
+
+    def settle(result: Stored | Refusal) -> None:
+        if not answer.done():
+            answer.set_result(result)
+
+    open_writer().submit(new, None, settle)
     return _or_refused(await answer)
 
 
 def append_now(new: New) -> Stored:
     """Append from a thread (a plain form). Raises Refused."""
-    if _writer is None:
+    if _writer is None or not _writer.answers:
         try:
             with transaction.atomic():
                 (answer,) = Entry.objects.append([new])

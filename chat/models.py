@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, override
 
 from chat import crypto, entries, hints, rules, signals
+from chat.protocol import Kind
 from chat.rules import Author, Peer, State
 from staffing.models import Duty, Employee, Municipality, Region
 from staffing.refusal import Refused
@@ -199,7 +200,7 @@ class Conversation(models.Model):
 
     def notice(self, text: str, *, at: datetime) -> None:
         """A line that the system writes into the log, inside the transaction of the verb; told after the commit."""
-        stored = Entry.objects.append([entries.New(self.pk, Author.SYSTEM, uuid.uuid4(), text, at, kind=entries.Kind.NOTICE)])
+        stored = Entry.objects.append([entries.New(self.pk, Author.SYSTEM, uuid.uuid4(), text, at, kind=Kind.NOTICE)])
         transaction.on_commit(partial(hints.grown, self.pk, [entry for entry in stored if isinstance(entry, entries.Stored)]))
 
     @transaction.atomic
@@ -209,7 +210,7 @@ class Conversation(models.Model):
         self.lock()
         held = Conversation.objects.active().filter(holder=by).count()
         duty = Duty.objects.running().filter(employee=by).first()
-        me = duty and rules.OnDuty(by.pk, by.region_id, by.maximum - held, None)
+        me = rules.OnDuty(by.pk, by.region_id, by.maximum - held, None) if duty else None
         if refusal := rules.may_accept(
             state=State(self.state), chat=self.as_waiting(), by=me, region_is_staffed=self._region_is_staffed(at), at=at
         ):
@@ -287,7 +288,7 @@ class Conversation(models.Model):
     def municipality_code(self) -> str:
         """The CBS code of the municipality that the chatter named; empty when there is none or it cannot be read."""
         try:
-            return opened.cipher.open(self.municipality, "municipality") if (opened := self.opened()) else ""
+            return opened.cipher.open(bytes(self.municipality), "municipality") if (opened := self.opened()) else ""
         except crypto.Unreadable:
             return ""
 
@@ -344,7 +345,7 @@ class Entry(models.Model):
     retention = "30 days after the end of the conversation; 24 hours when never accepted"
 
     pk = models.CompositePrimaryKey("conversation", "seq")
-    conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="entries", db_index=False)
+    conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="log", db_index=False)
     seq = models.PositiveIntegerField()
     id = models.UUIDField()
     author = models.CharField(max_length=10)

@@ -26,10 +26,12 @@ from staffing.rules import Refusal
 class WaitingPoll:
     """A poll that waits, as hints and rounds see it: the first news ends the waiting."""
 
-    employee_id = session_key = None
+    employee_id: int | None = None
+    session_key: str | None = None
 
     def __init__(self, conversation: UUID, credential: int) -> None:
-        self.conversation, self.credential = conversation, credential
+        self.conversation = conversation
+        self.credential: int | None = credential
         self.news = asyncio.Event()
         self.state: protocol.StateFrame | None = None
 

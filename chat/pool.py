@@ -55,7 +55,8 @@ class Pool:
                 answer.set_exception(error)
 
         def job() -> None:
-            result, error = None, None
+            result: T | None = None
+            error: BaseException | None = None
             try:
                 result = function(*args, **kwargs)
             except (OperationalError, InterfaceError) as problem:

@@ -114,7 +114,9 @@ class Round:
         standing = await pool.run(standing_sessions, sessions)
         valid = await pool.run(_standing_credentials, credentials)
         for line in lines:
-            if (line.session_key and standing.get(line.session_key) != line.employee_id) or (line.credential and line.credential not in valid):
+            if (line.session_key and standing.get(line.session_key) != line.employee_id) or (
+                line.credential and line.credential not in valid
+            ):
                 line.session_ended()
 
     async def stop(self) -> None:
@@ -149,6 +151,12 @@ def running() -> Round:
         log.open_writer()
         _round = Round()
     return _round
+
+
+def leave(line: OpenLine) -> None:
+    """This line is no longer open."""
+    if _round is not None:
+        _round.lines.discard(line)
 
 
 async def stop() -> None:

@@ -25,13 +25,16 @@ from django.urls import path  # noqa: E402
 from servestatic import ServeStaticASGI  # noqa: E402
 
 from chat import rounds  # noqa: E402
-from chat.consumers import ChatterLine, StaffLine, header  # noqa: E402
+from chat.consumers.chatter import ChatterLine  # noqa: E402
+from chat.consumers.line import header  # noqa: E402
+from chat.consumers.staff import StaffLine  # noqa: E402
 from chat.polls import LongPolling  # noqa: E402
 from chat.protocol import Close  # noqa: E402
 from config.headers import common  # noqa: E402
 from staffing import clock  # noqa: E402
 
-Receive, Send = Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]
+Receive = Callable[[], Awaitable[Any]]
+Send = Callable[[Any], Awaitable[None]]
 Application = Callable[[Any, Receive, Send], Awaitable[None]]
 
 FORWARDED = {b"x-forwarded-for", b"forwarded", b"x-real-ip", b"x-client-ip", b"true-client-ip", b"cf-connecting-ip"}
@@ -109,7 +112,7 @@ class Http:
         self.polls = LongPolling(common)
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
-        if scope["path"] == "/entries/" and scope["method"] == "GET" and b"text/html" not in header(scope, b"accept").encode("latin-1"):
+        if scope["path"] == "/entries/" and scope["method"] == "GET" and "text/html" not in header(scope, b"accept"):
             await self.polls(scope, receive, send)
         else:
             await django_application(scope, receive, send)

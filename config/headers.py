@@ -102,8 +102,8 @@ def page(request: HttpRequest) -> dict[str, Any]:
 class TellNothing(SafeExceptionReporterFilter):
     """Locals of a failed frame can hold a text, a cookie or a key (threat-model O2)."""
 
-    def get_traceback_frame_variables(self, request: HttpRequest | None, tb_frame: Any) -> list[Any]:
-        return []
+    def get_traceback_frame_variables(self, request: HttpRequest | None, tb_frame: Any) -> Any:
+        return ()
 
     def get_post_parameters(self, request: HttpRequest | None) -> dict[str, Any]:
         return {}

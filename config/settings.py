@@ -1,5 +1,6 @@
 """Every setting of the line: (1) the environment, (2) the numbers of the line, (3) where things live, (4) Django."""
 
+import contextlib
 import json
 import os
 import secrets
@@ -124,10 +125,8 @@ def demo_secrets() -> dict[str, str]:
         aside = STATE_DIR / f".demo-keys-{secrets.token_hex(4)}"
         with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             json.dump(made, file)
-        try:
+        with contextlib.suppress(FileExistsError):
             os.link(aside, path)  # fails when another process was first: then its keys count
-        except FileExistsError:
-            pass
         aside.unlink()
     return json.loads(path.read_text())
 

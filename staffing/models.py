@@ -205,8 +205,8 @@ class Employee(AbstractUser):
     maximum = models.PositiveSmallIntegerField(_("conversations at once"), default=3)
 
     class Meta(AbstractUser.Meta):
-        verbose_name = _("employee")
-        verbose_name_plural = _("employees")
+        verbose_name = _("employee")  # type: ignore[assignment]
+        verbose_name_plural = _("employees")  # type: ignore[assignment]
 
     def __str__(self) -> str:
         return self.name or self.username
@@ -373,3 +373,14 @@ class Look(models.Model):
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M} {self.username} {self.action} {self.kind}"
+
+
+class Seeded(models.Model):
+    """What seeding has ever made. It makes nothing a second time, so that what an administrator removed stays away."""
+
+    retention = "kept: no person"
+
+    key = models.CharField(max_length=200, unique=True)
+
+    def __str__(self) -> str:
+        return self.key

@@ -35,7 +35,7 @@ def timetables(at: datetime) -> dict[int, rules.Timetable]:
     for row in OpeningHours.objects.all():
         hours[row.region_id].append(row.as_hours())
     return {
-        region: rules.Timetable(tuple(its), frozenset(days[None] | days[region]), tuple([*closures[None], *closures[region]]))
+        region: rules.Timetable(tuple(its), frozenset(days[None] | days[region]), (*closures[None], *closures[region]))
         for region, its in hours.items()
     }
 

@@ -60,6 +60,11 @@ class Hours:
         return (start, end) if start < end else None
 
 
+# Process 1.2, step Start chat: on working days from 09:00 to 17:00.
+WORKING_DAYS = tuple(Hours(weekday, time(9), time(17)) for weekday in range(5))
+AROUND_THE_CLOCK = tuple(Hours(weekday, time(0), time(0), on_closed_days=True) for weekday in range(7))
+
+
 @dataclass(frozen=True, slots=True)
 class Closure:
     """The line is closed by decision, from a moment until a moment or until it is opened again."""

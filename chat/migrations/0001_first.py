@@ -83,7 +83,7 @@ class Migration(migrations.Migration):
                 ('at', models.DateTimeField()),
                 ('sealed', models.BinaryField()),
                 ('by', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, to=settings.AUTH_USER_MODEL)),
-                ('conversation', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='entries', to='chat.conversation')),
+                ('conversation', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='log', to='chat.conversation')),
             ],
         ),
         migrations.AddIndex(

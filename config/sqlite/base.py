@@ -54,14 +54,14 @@ class DatabaseWrapper(base.DatabaseWrapper):
             write_lock.acquire()
             self._holds_write_lock = True
         try:
-            super()._start_transaction_under_autocommit()
+            super()._start_transaction_under_autocommit()  # type: ignore[misc]
         except BaseException:
             self._let_go()
             raise
 
     def _commit(self) -> Any:
         try:
-            return super()._commit()
+            return super()._commit()  # type: ignore[misc]
         finally:
             # A commit that failed (disk full) is followed by a rollback, which lets go.
             if self.connection is None or not self.connection.in_transaction:
@@ -69,7 +69,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def _rollback(self) -> Any:
         try:
-            return super()._rollback()
+            return super()._rollback()  # type: ignore[misc]
         finally:
             self._let_go()
 

@@ -1,4 +1,4 @@
-"""Two doors to the log: the chatter's line and the employee's line. They translate frames; they decide nothing."""
+"""What both lines have in common: reading frames, saying frames in order, following the log. They translate; they decide nothing."""
 
 import asyncio
 import logging
@@ -12,13 +12,12 @@ from uuid import UUID
 from channels.consumer import AsyncConsumer
 from django.conf import settings
 
-from chat import cookies, entries, hints, language, log, pool, presence, protocol, queue, rounds
+from chat import entries, hints, language, log, pool, presence, protocol, rounds
 from chat.entries import New, Stored
 from chat.models import Conversation
 from chat.protocol import Close, Frame, NotUnderstood
-from chat.rules import Author, State
+from chat.rules import Author
 from staffing import clock
-from staffing.access import employee_of_session
 from staffing.models import Employee
 from staffing.refusal import Refused
 from staffing.rules import Refusal
@@ -32,9 +31,9 @@ class Followed:
 
     __slots__ = ("assignment", "known", "reading", "sent", "state")
 
-    def __init__(self, sent: int) -> None:
-        self.sent = self.known = sent
-        self.reading = False
+    def __init__(self) -> None:
+        self.sent = self.known = 0
+        self.reading = True
         self.state: protocol.StateFrame | None = None
         self.assignment = 0
 
@@ -59,7 +58,9 @@ class SocketLine(AsyncConsumer):
         self.followed: dict[UUID, Followed] = {}
         self.said_hello = self.finished = self.deaf = False
         self.source = log.Source(line=self)
-        self.beat_at = self.typing_at = self.close_at = None
+        self.beat_at: datetime | None = None
+        self.typing_at: datetime | None = None
+        self.close_at: datetime | None = None
         self._outgoing: deque[str | int] = deque()
         self._pump: asyncio.Task[None] | None = None
         self._task = asyncio.current_task()
@@ -164,9 +165,9 @@ class SocketLine(AsyncConsumer):
 
     # ------------------------------------------------------------ the log
 
-    def _register(self, conversation: UUID, sent: int) -> Followed:
-        followed = self.followed[conversation] = self.followed.get(conversation) or Followed(sent)
-        followed.sent = followed.known = sent
+    def _register(self, conversation: UUID) -> Followed:
+        """Follow this conversation from now on; nothing is sent of it until it has been read (P4)."""
+        followed = self.followed[conversation] = Followed()
         hints.open_switchboard().register(conversation, self)
         return followed
 
@@ -175,7 +176,7 @@ class SocketLine(AsyncConsumer):
         hints.open_switchboard().unregister(conversation, self)
 
     def _unregister(self) -> None:
-        rounds.running().lines.discard(self)
+        rounds.leave(self)
         for conversation in tuple(self.followed):
             self._let_go(conversation)
 
@@ -211,7 +212,7 @@ class SocketLine(AsyncConsumer):
                         followed.sent = entry.seq
                         self.push(entry, conversation)
                 followed.known = max(followed.known, followed.sent)
-                if len(page) < settings.PAGE_OF_ENTRIES:
+                if not page:
                     break
         except Refused:
             pass  # the next round finds the same difference and tries again
@@ -296,254 +297,6 @@ class SocketLine(AsyncConsumer):
 def header(scope: Any, name: bytes) -> str:
     """One header of a connection, or ''."""
     return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), "")
-
-
-class ChatterLine(SocketLine):
-    """`/ws/chatter/`: the conversation that this browser holds."""
-
-    author = Author.CHATTER
-    table = protocol.CHATTER
-
-    async def begin(self) -> None:
-        secret = cookies.halves(cookies.from_header(header(self.scope, b"cookie")))
-        at = clock.now()
-        found = await pool.run(Conversation.objects.opened_by, secret, at) if secret else None
-        if not found:
-            self.shut(Close.NO_CONVERSATION)
-            return
-        conversation, credential = found
-        self.conversation, self.credential, self.language = conversation.pk, credential.pk, conversation.language
-        self.heard(at)
-        rounds.running().lines.add(self)
-
-    def heard(self, at: datetime) -> None:
-        presence.heard(self.conversation, at)
-
-    def which(self, frame: Any) -> UUID:
-        if self.conversation not in self.followed:
-            raise Refused(Refusal.NOT_FOUND)
-        return self.conversation
-
-    def pong(self) -> protocol.Pong:
-        followed = self.followed.get(self.conversation)
-        return protocol.Pong(followed.known if followed else 0)
-
-    async def hello(self, frame: protocol.Hello) -> None:
-        at = clock.now()
-        followed = self._register(self.conversation, frame.after)
-        followed.reading = True
-        self.source.blocked_on = None
-        try:
-            facts = await pool.run(queue.look, {self.conversation}, (), at)
-            if self.conversation not in facts.conversations:
-                raise Refused(Refusal.NOT_FOUND)
-            seen, first = facts.conversations[self.conversation], facts.first_seq(self.conversation)
-            followed.sent = min(max(frame.after, first - 1), seen.last_seq)
-            followed.known = max(followed.known if followed.known <= seen.last_seq + 10_000 else 0, seen.last_seq)
-            self.push(protocol.Welcome(self.conversation, seen.state, first, seen.last_seq))
-            await self._catch_up(self.conversation, followed)
-        finally:
-            followed.reading = False
-        self.said_hello = True
-        followed.state = None
-        self.show_state(self.conversation, facts.chatter_state(self.conversation))
-        if seen.employee_read:
-            self.push(protocol.ReadFrame(Author.EMPLOYEE, seen.employee_read))
-        if seen.state is State.ENDED:
-            self.shut(Close.DONE)
-
-    async def message(self, frame: protocol.Send) -> None:
-        self.send(frame, New(self.which(frame), Author.CHATTER, frame.id, frame.text, clock.now()))
-
-    async def end(self, frame: protocol.End) -> None:
-        await pool.run(end_conversation, self.which(frame), by=Author.CHATTER, at=clock.now())
-
-    def show(self, facts: queue.Facts) -> None:
-        seen = facts.conversations.get(self.conversation)
-        if seen is None or not self.said_hello or self.deaf:
-            return
-        if seen.left:
-            self.session_ended()
-            return
-        self.grown(self.conversation, seen.last_seq)
-        self.show_state(self.conversation, facts.chatter_state(self.conversation))
-        if seen.state is State.ENDED and self.close_at is None:
-            self.close_at = facts.at + settings.AFTER_END
-
-    def session_ended(self) -> None:
-        self.shut(Close.REPLACED)
-
-    handlers = {
-        protocol.Hello: hello,
-        protocol.Send: message,
-        protocol.IsTyping: SocketLine.typing,
-        protocol.HasRead: SocketLine.read,
-        protocol.End: end,
-        protocol.Ping: SocketLine.ping,
-        protocol.Unavailable: SocketLine.not_yet,
-    }
-
-
-class StaffLine(SocketLine):
-    """`/ws/staff/`: the queue, and every conversation of this employee."""
-
-    author = Author.EMPLOYEE
-    table = protocol.STAFF
-
-    async def begin(self) -> None:
-        key = cookies.from_header(header(self.scope, b"cookie")).get(settings.SESSION_COOKIE_NAME, "")
-        employee = await pool.run(employee_of_session, key) if key else None
-        if employee is None:
-            self.shut(Close.NOT_AUTHENTICATED)
-        elif not employee.answers_chats:
-            self.shut(Close.FORBIDDEN)
-        else:
-            self.employee, self.employee_id, self.session_key = employee, employee.pk, key
-            self.queue_frame: protocol.Queue | None = None
-            self.queue_at: datetime | None = None
-            self.duty_frame: protocol.DutyFrame | None = None
-            rounds.running().lines.add(self)
-
-    def heard(self, at: datetime) -> None:
-        presence.employee_heard(self.employee.pk, at)
-
-    def which(self, frame: Any) -> UUID:
-        if frame.conversation not in self.followed:
-            raise Refused(Refusal.NOT_FOUND)
-        return frame.conversation
-
-    def pong(self) -> protocol.Pong:
-        return protocol.Pong({pk: followed.known for pk, followed in self.followed.items()})
-
-    async def hello(self, frame: protocol.StaffHello) -> None:
-        at = clock.now()
-        self.source.blocked_on = None
-        await pool.run(presence.flush)  # this employee is heard, so available
-        facts = await pool.run(queue.look, set(frame.after), {self.employee.pk}, at)
-        held = facts.held_by(self.employee.pk)
-        for seen in held:
-            await self._welcome(facts, seen, frame.after.get(seen.pk, 0))
-        self.said_hello = True
-        for seen in held:
-            self.followed[seen.pk].state = None
-            self.show_state(seen.pk, facts.staff_state(seen.pk))
-        for pk in frame.after:
-            if pk not in self.followed:
-                known = facts.conversations.get(pk)
-                self.push(protocol.Gone(self._why_gone(known) if known and known.assignment else "requeued"), pk)
-        self.duty_frame = self.queue_frame = None
-        self._show_duty(facts)
-        self.push(protocol.Alarms())
-        self._show_queue(facts)
-        hints.changed()
-
-    async def _welcome(self, facts: queue.Facts, seen: queue.Seen, after: int) -> None:
-        followed = self._register(seen.pk, min(after, seen.last_seq))
-        followed.reading, followed.assignment, followed.known = True, seen.assignment, max(followed.known, seen.last_seq)
-        self.push(await pool.run(facts.staff_welcome, seen.pk), seen.pk)
-        await self._catch_up(seen.pk, followed)
-        if seen.chatter_read:
-            self.push(protocol.ReadFrame(Author.CHATTER, seen.chatter_read), seen.pk)
-
-    async def message(self, frame: protocol.Send) -> None:
-        new = New(
-            self.which(frame),
-            Author.EMPLOYEE,
-            frame.id,
-            frame.text,
-            clock.now(),
-            by=self.employee.pk,
-            name=self.employee.name,
-            assignment=frame.assignment,
-        )
-        self.send(frame, new)
-
-    async def accept(self, frame: protocol.Accept) -> None:
-        at = clock.now()
-        await pool.run(self._standing)
-        await pool.run(accept_conversation, frame.conversation, by=self.employee, at=at)
-        facts = await pool.run(queue.look, {frame.conversation}, {self.employee.pk}, at)
-        if (seen := facts.conversations.get(frame.conversation)) and seen.is_held_by(self.employee.pk) and seen.pk not in self.followed:
-            await self._welcome(facts, seen, 0)
-            self.show_state(seen.pk, facts.staff_state(seen.pk))
-
-    def _standing(self) -> None:
-        """Looked at again at every accept: account, role and session may be gone since the connect (threat-model S3)."""
-        employee = employee_of_session(self.session_key or "")
-        if employee is None or not employee.answers_chats:
-            raise Refused(Refusal.NOT_ALLOWED)
-        self.employee = employee
-
-    async def end(self, frame: protocol.End) -> None:
-        await pool.run(
-            end_conversation,
-            self.which(frame),
-            by=Author.EMPLOYEE,
-            at=clock.now(),
-            employee=self.employee,
-            assignment=frame.assignment,
-            misuse=frame.misuse,
-        )
-
-    # ------------------------------------------------------------ the round
-
-    def show(self, facts: queue.Facts) -> None:
-        if not self.said_hello or self.deaf:
-            return
-        held = {seen.pk: seen for seen in facts.held_by(self.employee.pk)}
-        for pk in [pk for pk in self.followed if pk not in held]:
-            if (known := facts.conversations.get(pk)) and not known.is_held_by(self.employee.pk):
-                self._let_go(pk)
-                self.push(protocol.Gone(self._why_gone(known)), pk)
-        for seen in held.values():
-            followed = self.followed.get(seen.pk)
-            if followed is None or followed.assignment != seen.assignment:
-                asyncio.get_running_loop().create_task(self._newly_held(facts, seen))
-            else:
-                self.grown(seen.pk, seen.last_seq)
-                self.show_state(seen.pk, facts.staff_state(seen.pk))
-        self._show_duty(facts)
-        self._show_queue(facts)
-
-    async def _newly_held(self, facts: queue.Facts, seen: queue.Seen) -> None:
-        """Accepted through another connection of this employee."""
-        if seen.pk not in self.followed or self.followed[seen.pk].assignment != seen.assignment:
-            await self._guarded(partial(self._welcome, facts, seen, 0), about=seen.pk)
-            self.show_state(seen.pk, facts.staff_state(seen.pk))
-
-    def _why_gone(self, seen: queue.Seen) -> str:
-        if seen.registered:
-            return "registered"
-        return "requeued" if seen.holder is None else "transferred"
-
-    def _show_duty(self, facts: queue.Facts) -> None:
-        frame = facts.duty(self.employee.pk, self.employee.region_id, self.language)
-        if frame != self.duty_frame:
-            if frame.on_duty and (self.duty_frame is None or not self.duty_frame.on_duty):
-                self.heard(facts.at)  # the line is here: who goes on duty with an open line is available at once
-            self.duty_frame = frame
-            self.push(frame)
-
-    def _show_queue(self, facts: queue.Facts) -> None:
-        frame = facts.queue(self.employee.pk)
-        if self.queue_frame is None or self.queue_at is None or (frame.waiting, frame.room) != (self.queue_frame.waiting, self.queue_frame.room) \
-                or facts.at - self.queue_at >= settings.QUEUE_PROOF:  # fmt: skip
-            self.queue_frame, self.queue_at = frame, facts.at
-            self.push(frame)
-
-    def session_ended(self) -> None:
-        self.shut(Close.NOT_AUTHENTICATED)
-
-    handlers = {
-        protocol.StaffHello: hello,
-        protocol.Send: message,
-        protocol.IsTyping: SocketLine.typing,
-        protocol.HasRead: SocketLine.read,
-        protocol.End: end,
-        protocol.Ping: SocketLine.ping,
-        protocol.Accept: accept,
-        protocol.Unavailable: SocketLine.not_yet,
-    }
 
 
 def _the(conversation: UUID) -> Conversation:

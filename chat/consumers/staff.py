@@ -1,0 +1,180 @@
+"""The employee's line, `/ws/staff/`: the queue, and every conversation of that employee."""
+
+import asyncio
+from datetime import datetime
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+
+from chat import cookies, hints, pool, presence, protocol, queue, rounds
+from chat.consumers.line import SocketLine, accept_conversation, end_conversation, header
+from chat.entries import New
+from chat.protocol import Close
+from chat.rules import Author
+from staffing import clock
+from staffing.access import employee_of_session
+from staffing.refusal import Refused
+from staffing.rules import Refusal
+
+
+class StaffLine(SocketLine):
+    """`/ws/staff/`: the queue, and every conversation of this employee."""
+
+    author = Author.EMPLOYEE
+    table = protocol.STAFF
+
+    async def begin(self) -> None:
+        key = cookies.from_header(header(self.scope, b"cookie")).get(settings.SESSION_COOKIE_NAME, "")
+        employee = await pool.run(employee_of_session, key) if key else None
+        if employee is None:
+            self.shut(Close.NOT_AUTHENTICATED)
+        elif not employee.answers_chats:
+            self.shut(Close.FORBIDDEN)
+        else:
+            self.employee, self.employee_id, self.session_key = employee, employee.pk, key
+            self.queue_frame: protocol.Queue | None = None
+            self.queue_at: datetime | None = None
+            self.duty_frame: protocol.DutyFrame | None = None
+            rounds.running().lines.add(self)
+
+    def heard(self, at: datetime) -> None:
+        presence.employee_heard(self.employee.pk, at)
+
+    def which(self, frame: Any) -> UUID:
+        if frame.conversation not in self.followed:
+            raise Refused(Refusal.NOT_FOUND)
+        return frame.conversation
+
+    def pong(self) -> protocol.Pong:
+        return protocol.Pong({pk: followed.known for pk, followed in self.followed.items()})
+
+    async def hello(self, frame: protocol.StaffHello) -> None:
+        at = clock.now()
+        self.said_hello, self.source.blocked_on = False, None
+        await pool.run(presence.flush)  # this employee is heard, so available
+        facts = await pool.run(queue.look, set(frame.after), {self.employee.pk}, at)
+        held = facts.held_by(self.employee.pk)
+        for seen in held:
+            await self._welcome(facts, seen, frame.after.get(seen.pk, 0))
+        for seen in held:
+            self.show_state(seen.pk, facts.staff_state(seen.pk))
+        for pk in frame.after:
+            if pk not in self.followed:
+                known = facts.conversations.get(pk)
+                self.push(protocol.Gone(self._why_gone(known) if known and known.assignment else "requeued"), pk)
+        self.duty_frame = self.queue_frame = None
+        self._show_duty(facts)
+        self.push(protocol.Alarms())
+        self._show_queue(facts)
+        self.said_hello = True
+        hints.changed()
+
+    async def _welcome(self, facts: queue.Facts, seen: queue.Seen, after: int) -> None:
+        followed = self._register(seen.pk)
+        followed.assignment, followed.sent, followed.known = seen.assignment, min(after, seen.last_seq), seen.last_seq
+        self.push(await pool.run(facts.staff_welcome, seen.pk), seen.pk)
+        await self._catch_up(seen.pk, followed)
+        if seen.chatter_read:
+            self.push(protocol.ReadFrame(Author.CHATTER, seen.chatter_read), seen.pk)
+
+    async def message(self, frame: protocol.Send) -> None:
+        new = New(
+            self.which(frame),
+            Author.EMPLOYEE,
+            frame.id,
+            frame.text,
+            clock.now(),
+            by=self.employee.pk,
+            name=self.employee.name,
+            assignment=frame.assignment,
+        )
+        self.send(frame, new)
+
+    async def accept(self, frame: protocol.Accept) -> None:
+        at = clock.now()
+        await pool.run(self._standing)
+        await pool.run(accept_conversation, frame.conversation, by=self.employee, at=at)
+        facts = await pool.run(queue.look, {frame.conversation}, {self.employee.pk}, at)
+        if (seen := facts.conversations.get(frame.conversation)) and seen.is_held_by(self.employee.pk) and seen.pk not in self.followed:
+            await self._welcome(facts, seen, 0)
+            self.show_state(seen.pk, facts.staff_state(seen.pk))
+
+    def _standing(self) -> None:
+        """Looked at again at every accept: account, role and session may be gone since the connect (threat-model S3)."""
+        employee = employee_of_session(self.session_key or "")
+        if employee is None or not employee.answers_chats:
+            raise Refused(Refusal.NOT_ALLOWED)
+        self.employee = employee
+
+    async def end(self, frame: protocol.End) -> None:
+        await pool.run(
+            end_conversation,
+            self.which(frame),
+            by=Author.EMPLOYEE,
+            at=clock.now(),
+            employee=self.employee,
+            assignment=frame.assignment,
+            misuse=frame.misuse,
+        )
+
+    # ------------------------------------------------------------ the round
+
+    def show(self, facts: queue.Facts) -> None:
+        if not self.said_hello or self.deaf:
+            return
+        held = {seen.pk: seen for seen in facts.held_by(self.employee.pk)}
+        for pk in [pk for pk in self.followed if pk not in held]:
+            if (known := facts.conversations.get(pk)) and not known.is_held_by(self.employee.pk):
+                self._let_go(pk)
+                self.push(protocol.Gone(self._why_gone(known)), pk)
+        for seen in held.values():
+            followed = self.followed.get(seen.pk)
+            if followed is None or followed.assignment != seen.assignment:
+                asyncio.get_running_loop().create_task(self._newly_held(facts, seen))
+            else:
+                self.grown(seen.pk, seen.last_seq)
+                self.show_state(seen.pk, facts.staff_state(seen.pk))
+        self._show_duty(facts)
+        self._show_queue(facts)
+
+    async def _newly_held(self, facts: queue.Facts, seen: queue.Seen) -> None:
+        """Accepted through another connection of this employee."""
+        if seen.pk not in self.followed or self.followed[seen.pk].assignment != seen.assignment:
+            await self._guarded(partial(self._welcome, facts, seen, 0), about=seen.pk)
+            self.show_state(seen.pk, facts.staff_state(seen.pk))
+
+    def _why_gone(self, seen: queue.Seen) -> str:
+        if seen.registered:
+            return "registered"
+        return "requeued" if seen.holder is None else "transferred"
+
+    def _show_duty(self, facts: queue.Facts) -> None:
+        frame = facts.duty(self.employee.pk, self.employee.region_id, self.language)
+        if frame != self.duty_frame:
+            if frame.on_duty and (self.duty_frame is None or not self.duty_frame.on_duty):
+                self.heard(facts.at)  # the line is here: who goes on duty with an open line is available at once
+            self.duty_frame = frame
+            self.push(frame)
+
+    def _show_queue(self, facts: queue.Facts) -> None:
+        frame, last = facts.queue(self.employee.pk), self.queue_frame
+        is_news = last is None or (frame.waiting, frame.room) != (last.waiting, last.room)
+        if is_news or self.queue_at is None or facts.at - self.queue_at >= settings.QUEUE_PROOF:
+            self.queue_frame, self.queue_at = frame, facts.at
+            self.push(frame)
+
+    def session_ended(self) -> None:
+        self.shut(Close.NOT_AUTHENTICATED)
+
+    handlers = {
+        protocol.StaffHello: hello,
+        protocol.Send: message,
+        protocol.IsTyping: SocketLine.typing,
+        protocol.HasRead: SocketLine.read,
+        protocol.End: end,
+        protocol.Ping: SocketLine.ping,
+        protocol.Accept: accept,
+        protocol.Unavailable: SocketLine.not_yet,
+    }
