@@ -165,7 +165,7 @@ PYTHON
 ruff check
 ruff format --check
 mypy
-lint-imports
+lint-imports --no-logo
 python manage.py makemigrations --check --dry-run
 python -m tests.translations
 COMMANDS
