@@ -63,6 +63,8 @@ def main() -> None:
         "config.asgi:application",
         host=settings.HOST,
         port=settings.PORT,
+        loop="uvloop",
+        http="httptools",
         ws="websockets-sansio",
         ws_max_size=settings.FRAME_BYTES,
         ws_per_message_deflate=False,  # it triples the memory of a connection
