@@ -13,7 +13,7 @@ const LINE_STATUS = 60_000; // ms between two looks at whether the line is open:
 export class Actions {
   desk = fresh(numbers.resend);
   /** What belongs to this screen alone: which area shows when not all fit, which question is asked, what is being done. */
-  screen = {area: "lists", dialog: null, busy: null, hours: null, letters: true, relogin: null, focus: null};
+  screen = {area: "lists", dialog: null, busy: null, hours: boot, letters: true, relogin: null, focus: null};
 
   #draw;
   #forms = new Map();

@@ -10,12 +10,14 @@ const {text_characters: most} = boot.numbers;
 const sendsByEnter = matchMedia("(pointer: fine)"); // on a touch screen Enter makes a line
 const COUNT_FROM = 0.8; // of the limit: before that nobody needs the number
 
+const runningWords = (ms) => (ms < 60_000 ? say("just_begun") : say("minutes", {n: Math.floor(ms / 60_000)}));
+
 const Facts = ({one}) => {
   const began = one.talk.entries[0]?.seq === 1 ? one.talk.entries[0].at : null;
   const facts = [
     one.region && regionName(one.region),
     one.role && roleName(one.role),
-    began && !isEnded(one) && say("minutes", {n: Math.max(0, Math.floor((wall() - Date.parse(began)) / 60_000))}),
+    began && !isEnded(one) && runningWords(wall() - Date.parse(began)),
   ].filter(Boolean);
   return html`<p class="talk-facts">${facts.map((fact) => html`<span>${fact}</span>`)}<${Peer} one=${one} /></p>`;
 };

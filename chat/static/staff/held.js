@@ -32,6 +32,15 @@ function Held({one, front, open}) {
   </li>`;
 }
 
+/** The same conversations as signs only, for a screen on which the lists and the conversation do not stand together. */
+export function Switch({desk, act}) {
+  const all = [...running(desk), ...toRegister(desk)];
+  return html`<div class="switch">${all.map((one) => html`<button type="button" key=${one.id} aria-current=${one.id === desk.open ? "true" : null}
+    aria-label=${[nameOf(one), unseen(one) > 0 && say("unseen", {n: unseen(one)})].filter(Boolean).join(", ")} onClick=${() => act.open(one.id)}>
+    <${Mark} one=${one} />${unseen(one) > 0 && html` <b class="fresh">${unseen(one)}</b>`}
+  </button>`)}</div>`;
+}
+
 function List({title, count, all, desk, act, none}) {
   return html`<section class="part">
     <h2>${title} <span class="number">${count}</span></h2>

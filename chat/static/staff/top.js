@@ -25,7 +25,6 @@ export function signal(desk, act) {
 }
 
 function hoursWords({hours}) {
-  if (!hours) return boot.closes_at ? say("open_until", {time: clockTime(boot.closes_at)}) : "";
   if (hours.open) return hours.closes_at ? say("open_until", {time: clockTime(hours.closes_at)}) : say("open");
   return hours.opens_at ? say("closed_until", {time: when(hours.opens_at, wall())}) : say("closed");
 }
@@ -62,6 +61,7 @@ export function Top({desk, screen, act}) {
       <p class="top-line" role="status" data-line=${desk.line.line}>${lineWords(desk.line)}</p>
     </div>
     <div class="top-buttons">
+      ${boot.may_oversee && html`<a class="button" href="/admin/" target="_blank" rel="noopener">${say("oversight")}</a>`}
       <button type="button" class="keys" aria-label=${say("keys")} title=${say("keys")} onClick=${() => act.show({dialog: {ask: "keys"}})}>?</button>
       ${duty?.on_duty && html`<button type="button" aria-describedby=${mayNot ? "may-not" : null} title=${mayNot || null} onClick=${act.endDuty}>
         ${screen.busy === "end" ? say("busy") : say("end_duty")}</button>`}

@@ -5,7 +5,7 @@ import {Actions} from "./actions.js";
 import {isEnded, running, unseen} from "./desk.js";
 import {Conversation} from "./conversation.js";
 import {Dialogs} from "./dialogs.js";
-import {HeldLists} from "./held.js";
+import {HeldLists, Switch} from "./held.js";
 import {listen} from "./keys.js";
 import {Notices} from "./notices.js";
 import {Queue} from "./queue.js";
@@ -19,7 +19,7 @@ const AREAS = ["lists", "conversation", "registration", "colleagues"];
 function Areas({desk, screen, act}) {
   const fresh = running(desk).reduce((sum, one) => sum + unseen(one), 0);
   const waiting = act.isQueueFresh() ? desk.queue.waiting.length : "?";
-  const number = {lists: desk.duty?.on_duty ? waiting : "", conversation: fresh || ""};
+  const number = {lists: desk.duty?.on_duty ? waiting : "", conversation: fresh ? say("unseen", {n: fresh}) : ""};
   return html`<nav class="areas" aria-label=${say("areas")}>
     ${AREAS.map((area) => html`<button type="button" key=${area} aria-current=${screen.area === area ? "true" : null}
       data-calls=${area === "lists" && waiting > 0} onClick=${() => act.show({area})}>
@@ -38,7 +38,7 @@ function StartDuty({desk, screen, act}) {
 
 function Middle({one, desk, screen, act}) {
   const offDuty = desk.duty && !desk.duty.on_duty;
-  if (one) return html`<div class="middle">${offDuty && html`<${StartDuty} desk=${desk} screen=${screen} act=${act} />`}
+  if (one) return html`<div class="middle"><${Switch} desk=${desk} act=${act} />${offDuty && html`<${StartDuty} desk=${desk} screen=${screen} act=${act} />`}
     <${Conversation} one=${one} desk=${desk} act=${act} /></div>`;
   return html`<main class="middle empty">
     ${offDuty ? html`<${StartDuty} desk=${desk} screen=${screen} act=${act} />`
@@ -66,9 +66,9 @@ function Told({desk, act}) {
 }
 
 function focusOn(on, act) {
-  const place = {box: "#box", talk: "#talk-name", queue: ".queue .accept, #queue-title"}[on];
   if (on === "registration" && act.desk.open) return act.form(act.desk.open).focus();
-  (document.querySelector(place) ?? document.querySelector("#talk-name, #queue-title"))?.focus();
+  const places = {box: ["#box"], queue: [".queue .accept"]}[on] ?? [];
+  [...places, "#talk-name", "#queue-title"].map((place) => document.querySelector(place)).find((place) => place?.offsetParent)?.focus();
 }
 
 function Workspace({act}) {
