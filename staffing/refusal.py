@@ -25,6 +25,8 @@ SENTENCES = {
     Refusal.CHANGED: _("Somebody else has changed this meanwhile. Load the newest version."),
     Refusal.INCOMPLETE: _("Something is still missing. See what stands beside the fields."),
     Refusal.FROZEN: _("This registration is closed. It can only be corrected."),
+    Refusal.STILL_RUNNING: _("The conversation is still running. End it first, then register."),
+    Refusal.UNREADABLE: _("This registration cannot be read with the keys of this server. Tell the administrator."),
 }
 
 

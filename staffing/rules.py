@@ -36,6 +36,8 @@ class Refusal(StrEnum):
     CHANGED = "changed"
     INCOMPLETE = "incomplete"
     FROZEN = "frozen"
+    STILL_RUNNING = "still_running"
+    UNREADABLE = "unreadable"
 
 
 @dataclass(frozen=True, slots=True)
