@@ -35,7 +35,10 @@ export class Actions {
 
   // duty
 
-  startDuty = () => this.#ofDuty("start", "/staff/duty/start/");
+  startDuty = async () => {
+    if (await this.#ofDuty("start", "/staff/duty/start/")) this.#show({focus: {on: "queue"}});
+  };
+
   endDuty = () => this.#ofDuty("end", "/staff/duty/end/");
 
   logOut = async () => {
@@ -63,14 +66,17 @@ export class Actions {
   // conversations
 
   accept = (conversation) => {
-    if (this.desk.asked[conversation] !== undefined) return;
+    if (conversation in this.desk.asked) return;
     if (!this.#line.send({type: "accept", conversation})) return this.tell({kind: "no_line"});
     this.#happen({type: "asked", conversation, at: steady(), wall: wall()});
   };
 
+  /** Whose turn it is: the queue comes in the order in which to take it. */
+  first = () => (this.isQueueFresh() ? this.desk.queue.waiting.find((waiting) => !(waiting.conversation in this.desk.asked)) : undefined);
+
   acceptFirst = () => {
-    const first = this.desk.queue?.waiting.find((waiting) => this.desk.asked[waiting.conversation] === undefined);
-    if (first && this.isQueueFresh()) this.accept(first.conversation);
+    const first = this.first();
+    if (first) this.accept(first.conversation);
   };
 
   open = (conversation) => {
@@ -149,10 +155,8 @@ export class Actions {
     return Promise.all([...this.#forms.values()].map((form) => form.flush()));
   }
 
-  /** The page is being left: whatever stands in a registration goes out without waiting for an answer. */
-  leave = () => {
-    for (const form of this.#forms.values()) form.flush({leaving: true});
-  };
+  /** The page is being left, perhaps for good: whatever waits in a registration goes out. */
+  leave = () => this.#saveAll();
 
   show = (news) => this.#show(news);
   tell = (notice) => this.#happen({type: "told", ...notice});
@@ -186,10 +190,13 @@ export class Actions {
 
   #heard(frame) {
     for (const moment of [frame.at, frame.since, ...(frame.waiting ?? []).map((one) => one.since)]) if (moment) learn(moment);
-    const {held, asked} = this.desk;
+    const {held, asked, open} = this.desk;
     this.#happen({type: "frame", frame, at: steady(), wall: wall()});
     if (frame.type === "welcome" && frame.conversation in asked) this.#show({area: "conversation", focus: {on: "box"}});
-    if (frame.type === "gone" && held[frame.conversation]) this.#clearForm(held[frame.conversation]);
+    if (frame.type === "gone" && held[frame.conversation]) {
+      this.#clearForm(held[frame.conversation]);
+      if (open === frame.conversation) this.#show({focus: {on: "talk"}});
+    }
     if (frame.type === "pong") this.#askAgain(frame);
     if (frame.type === "welcome") this.#round();
   }

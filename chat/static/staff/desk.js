@@ -192,7 +192,7 @@ function newcomer(desk, id, {role = "", region = null}) {
     draft: "",
     refusal: null, // why the server gave a message or a wish back: {code, detail}
     ending: null, // when `end` was sent
-    peerSince: 0, // since when the chatter is there, or is not
+    peerSince: 0, // when we saw the chatter come, or go; 0: unknown
     seen: 0, // shown here up to this number
     said: 0, // of that, told the server on this line
   };
@@ -222,8 +222,9 @@ function freeOrdinal(desk, one, name) {
 function state(desk, frame, {at}) {
   return changed(desk, frame.conversation, (one) => {
     const now = heard(one, frame, at);
-    const moved = one.talk.state?.peer !== frame.peer;
-    return {...now, peerSince: moved ? at : one.peerSince, ending: frame.state === "ended" ? null : one.ending};
+    const before = one.talk.state?.peer ?? null;
+    // What was so already when we came is told without a time: we do not know since when.
+    return {...now, peerSince: before === frame.peer ? one.peerSince : before === null ? 0 : at, ending: frame.state === "ended" ? null : one.ending};
   });
 }
 

@@ -1,6 +1,7 @@
 // Questions inside the page, and the list of keys. Asked once, answered by a button that says what it does.
 
 import {html, useLayoutEffect, useRef, useState} from "./html.js";
+import {isEnded} from "./desk.js";
 import {nameOf, say} from "./words.js";
 import {KEYS} from "./keys.js";
 
@@ -53,5 +54,5 @@ export function Dialogs({desk, screen, act}) {
   const close = () => act.show({dialog: null});
   if (dialog?.ask === "keys") return html`<${Keys} screen=${screen} act=${act} close=${close} />`;
   const one = dialog?.ask === "end" ? desk.held[dialog.conversation] : null;
-  return one ? html`<${End} key=${one.id} one=${one} act=${act} close=${close} />` : null;
+  return one && !isEnded(one) ? html`<${End} key=${one.id} one=${one} act=${act} close=${close} />` : null;
 }

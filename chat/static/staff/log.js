@@ -1,8 +1,10 @@
 // The log of one conversation, as the chatter sees it, with how far the chatter has been shown it.
 
 import {html, useEffect, useLayoutEffect, useMemo, useRef, useState} from "./html.js";
+import {Copy} from "./notices.js";
 import {nameOf, say, when, wall} from "./words.js";
 
+const ADDRESS = /((?:https?:\/\/|www\.)[^\s<>"]+)/i;
 const NEAR = 48; // px from the end within which one reads at the end, and new entries may scroll
 
 /** An entry; its author in words as well as by its side. */
@@ -14,8 +16,13 @@ function Entry({entry, one, me}) {
   const name = mine ? entry.name || me : nameOf(one);
   return html`<li class=${`entry ${mine ? "mine" : "theirs"}`}>
     <p class="entry-who">${mine && name === me ? say("you") : name} <time dateTime=${entry.at}>${when(entry.at, wall())}</time>${mine && ` · ${say("sent")}`}</p>
-    <p class="entry-text">${entry.text}</p>
+    <p class="entry-text"><${Text} text=${entry.text} /></p>
   </li>`;
+}
+
+/** What somebody typed. An address in it is no link (D12): whoever wants to open it copies it, and sees what that is. */
+function Text({text}) {
+  return text.split(ADDRESS).map((part, n) => (n % 2 ? html`<span class="address">${part}</span> <${Copy} text=${part} />` : part));
 }
 
 /** A message of mine that the server has not confirmed. */

@@ -15,14 +15,19 @@ function words(notice) {
   }
 }
 
-function Leftover({left, act}) {
+/** A button that copies a text, and says that it did. */
+export function Copy({text}) {
   const [copied, setCopied] = useState(false);
-  const copy = () => navigator.clipboard.writeText(left.text).then(() => setCopied(true), () => {});
+  const copy = () => navigator.clipboard.writeText(text).then(() => setCopied(true), () => {});
+  return html`<button type="button" class="copy" onClick=${copy}>${copied ? say("copied") : say("copy")}</button>`;
+}
+
+function Leftover({left, act}) {
   return html`<li class="notice-item leftover">
     <p><b>${say(left.of === "registration" ? "leftover_registration" : "leftover", {name: nameOf(left)})}</b></p>
     <textarea readOnly rows="4" aria-label=${say("leftover_text")} value=${left.text}></textarea>
     <div class="notice-buttons">
-      <button type="button" onClick=${copy}>${copied ? say("copied") : say("copy")}</button>
+      <${Copy} text=${left.text} />
       <button type="button" onClick=${() => act.putAway(left.id)}>${say("throw_away")}</button>
     </div>
   </li>`;

@@ -54,11 +54,10 @@ export class RegistrationForm {
   }
 
   /** Saves now what waits for the pause of the typing. */
-  flush({leaving = false} = {}) {
+  flush() {
     const {unsaved, conflict: blocked, busy, done} = this.state;
     if (!unsaved || blocked || busy || done || this.#edits === this.#refusedAt) return this.#saving;
     clearTimeout(this.#timer);
-    if (leaving) return this.#post(this.#form.dataset.save, {keepalive: true}).catch(() => {});
     this.#saving ??= this.#save().finally(() => {
       this.#saving = null;
     });
@@ -110,9 +109,8 @@ export class RegistrationForm {
 
   async #save() {
     const edits = this.#edits;
-    let response;
     try {
-      response = await this.#post(this.#form.dataset.save);
+      const response = await this.#post(this.#form.dataset.save, {keepalive: true}); // goes out also when the page is being left
       const body = await response.json();
       if (response.ok) this.#saved(body, edits);
       else if (response.status === 409) this.#say({conflict: body.detail});

@@ -10,7 +10,7 @@ const PATIENCE = 20_000; // ms without an answer until a request counts as lost
 /** The server's answer. Throws LoggedOut when the session has ended, and whatever `fetch` throws when there is no answer. */
 export async function ask(path, options = {}) {
   const first = await once(path, options);
-  if (first.status !== 403 || options.method !== "POST" || options.keepalive) return first;
+  if (first.status !== 403 || options.method !== "POST") return first;
   // A login in another tab changed the token; the session may be fine.
   await renew();
   return once(path, options);

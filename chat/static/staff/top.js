@@ -83,7 +83,7 @@ export function Signal({desk, screen, act}) {
     <p>○ <b>${say("signal_line")}</b> ${say("signal_line_more")}</p><span aria-hidden="true">${lasted(steady() - line.since)}</span></div>`;
   if (kind === "stale") return html`<div class="signal" data-kind="line" role="alert"><p>▲ <b>${say("stale")}</b> ${say("stale_more")}</p></div>`;
   if (kind === "new") return html`<div class="signal" data-kind="new">
-    <p><span aria-hidden="true">▣</span> <b>${say("signal_new", {n: calls.length})}</b> <${First} waiting=${calls[0]} /></p>
+    <p><span aria-hidden="true">▣</span> <b>${say("signal_new", {n: calls.length})}</b> <${First} waiting=${act.first()} /></p>
     <button type="button" class="primary" onClick=${act.acceptFirst}>${say("accept_first")}</button>
     <button type="button" onClick=${act.notice}>${say("notice")}</button>
   </div>`;
