@@ -80,7 +80,8 @@ def normalise(text: str) -> str:
 
 def normalise_name(text: str) -> str:
     """A nickname on one line, without characters that change the direction of what stands around it."""
-    return " ".join("".join(letter for letter in normalise(text) if letter not in _BIDI_CONTROLS).split())
+    # Dropped before composing: what stood apart may come together and compose, or stand in too long a row.
+    return " ".join(normalise("".join(letter for letter in text if letter not in _BIDI_CONTROLS)).split())
 
 
 def message_text(value: object) -> str:
