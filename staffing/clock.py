@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -43,5 +44,8 @@ def begin_at(moment: datetime, kept_in: Path) -> None:
     key = moment.astimezone(UTC).isoformat()
     if key not in begun:
         begun[key] = datetime.now(UTC).isoformat()
-        kept_in.write_text(json.dumps(begun))
+        kept_in.parent.mkdir(parents=True, exist_ok=True)
+        aside = kept_in.with_name(f".{kept_in.name}-{os.getpid()}")
+        aside.write_text(json.dumps(begun))
+        aside.replace(kept_in)  # a command that starts meanwhile never reads half a file
     current = Clock(ahead=moment - datetime.fromisoformat(begun[key]))
