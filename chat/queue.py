@@ -90,6 +90,7 @@ class Facts:
     on_duty: dict[int, OnDutyNow]
     regions: dict[int, str]
     timetables: dict[int, staffing_rules.Timetable]
+    nicknames: dict[UUID, str]  # of those that wait
 
     @cached_property
     def waiting(self) -> list[rules.Waiting]:
@@ -102,10 +103,6 @@ class Facts:
     @cached_property
     def offers(self) -> dict[int, tuple[rules.Offer, ...]]:
         return rules.offers(self.waiting, self.available, self.at)
-
-    @cached_property
-    def nicknames(self) -> dict[UUID, str]:
-        return {pk: one.nickname for pk, one in entries.opened([chat.conversation for chat in self.waiting]).items()}
 
     @cached_property
     def next_change(self) -> datetime | None:
@@ -277,4 +274,8 @@ def look(conversations: Collection[UUID], employees: Collection[int], at: dateti
     )
     duties = {row[0]: OnDutyNow(*row) for row in running.order_by()}
     regions = dict(Region.objects.values_list("pk", "code"))
-    return Facts(at, found, duties, regions, opening.timetables(at) if employees else {})
+    if not employees:
+        return Facts(at, found, duties, regions, {}, {})
+    waiting = [pk for pk, seen in found.items() if seen.state is State.WAITING]
+    nicknames = {pk: one.nickname for pk, one in entries.opened(waiting).items()}
+    return Facts(at, found, duties, regions, opening.timetables(at), nicknames)
