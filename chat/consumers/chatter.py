@@ -58,9 +58,9 @@ class ChatterLine(SocketLine):
         followed.sent, followed.known = min(max(frame.after, first - 1), seen.last_seq), max(followed.known, seen.last_seq)
         self.push(protocol.Welcome(self.conversation, seen.state, first, seen.last_seq))
         await self._catch_up(self.conversation, followed)
+        followed.welcomed = True
         self.show_state(self.conversation, facts.chatter_state(self.conversation))
-        if seen.employee_read:
-            self.push(protocol.ReadFrame(Author.EMPLOYEE, seen.employee_read))
+        self.show_read(self.conversation, Author.EMPLOYEE, seen.employee_read)
         self.said_hello = True
         if seen.state is State.ENDED:
             self.shut(Close.DONE)
@@ -81,6 +81,7 @@ class ChatterLine(SocketLine):
             return
         self.grown(self.conversation, seen.last_seq)
         self.show_state(self.conversation, facts.chatter_state(self.conversation))
+        self.show_read(self.conversation, Author.EMPLOYEE, seen.employee_read)
         if seen.state is State.ENDED and self.close_at is None:
             self.close_at = facts.at + settings.AFTER_END
 

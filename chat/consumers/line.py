@@ -29,11 +29,13 @@ MOST_OUTGOING = 1_000  # frames that wait for a slow reader; beyond: the line is
 class Followed:
     """What one line knows of one conversation: the last number it was sent, and the last one it knows of."""
 
-    __slots__ = ("assignment", "known", "reading", "sent", "state")
+    __slots__ = ("assignment", "known", "read", "reading", "sent", "state", "welcomed")
 
     def __init__(self) -> None:
         self.sent = self.known = 0
+        self.read = 0  # up to where the other side has been shown the log, as it was said here
         self.reading = True
+        self.welcomed = False
         self.state: protocol.StateFrame | None = None
         self.assignment = 0
 
@@ -104,7 +106,12 @@ class SocketLine(AsyncConsumer):
         if self.deaf or self.finished:
             return
         self.heard(clock.now())
-        frame = protocol.parse(raw, self.table)
+        try:
+            frame = protocol.parse(raw, self.table)
+        except NotUnderstood as no:
+            if self.said_hello:
+                raise
+            raise NotUnderstood(id=no.id, conversation=no.conversation) from no
         if not self.said_hello and not isinstance(frame, protocol.Hello | protocol.StaffHello):
             raise NotUnderstood(id=getattr(frame, "id", None), conversation=getattr(frame, "conversation", None))
         about = getattr(frame, "conversation", None)
@@ -237,7 +244,10 @@ class SocketLine(AsyncConsumer):
     def told(self, conversation: UUID, author: Author, read: int | None) -> None:
         if author is self.author or conversation not in self.followed:
             return
-        self.push(protocol.TypingFrame(author) if read is None else protocol.ReadFrame(author, read), conversation)
+        if read is not None:
+            self.show_read(conversation, author, read)
+        elif self.followed[conversation].welcomed:
+            self.push(protocol.TypingFrame(author), conversation)
 
     async def typing(self, frame: protocol.IsTyping) -> None:
         at = clock.now()
@@ -284,6 +294,12 @@ class SocketLine(AsyncConsumer):
         if followed.state != state:
             followed.state = state
             self.push(state, conversation)
+
+    def show_read(self, conversation: UUID, author: Author, seq: int) -> None:
+        followed = self.followed[conversation]
+        if seq > followed.read and followed.welcomed:
+            followed.read = seq
+            self.push(protocol.ReadFrame(author, seq), conversation)
 
     def stop_listening(self) -> None:
         self.deaf = True

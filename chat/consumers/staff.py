@@ -74,10 +74,14 @@ class StaffLine(SocketLine):
     async def _welcome(self, facts: queue.Facts, seen: queue.Seen, after: int) -> None:
         followed = self._register(seen.pk)
         followed.assignment, followed.sent, followed.known = seen.assignment, min(after, seen.last_seq), seen.last_seq
-        self.push(await pool.run(facts.staff_welcome, seen.pk), seen.pk)
+        try:
+            self.push(await pool.run(facts.staff_welcome, seen.pk), seen.pk)
+        except BaseException:
+            self._let_go(seen.pk)  # the next round welcomes it
+            raise
         await self._catch_up(seen.pk, followed)
-        if seen.chatter_read:
-            self.push(protocol.ReadFrame(Author.CHATTER, seen.chatter_read), seen.pk)
+        followed.welcomed = True
+        self.show_read(seen.pk, Author.CHATTER, seen.chatter_read)
 
     async def message(self, frame: protocol.Send) -> None:
         new = New(
@@ -135,7 +139,9 @@ class StaffLine(SocketLine):
                 asyncio.get_running_loop().create_task(self._newly_held(facts, seen))
             else:
                 self.grown(seen.pk, seen.last_seq)
-                self.show_state(seen.pk, facts.staff_state(seen.pk))
+                if followed.welcomed:  # nothing is said of a conversation before its welcome
+                    self.show_state(seen.pk, facts.staff_state(seen.pk))
+                    self.show_read(seen.pk, Author.CHATTER, seen.chatter_read)
         self._show_duty(facts)
         self._show_queue(facts)
 
@@ -143,7 +149,8 @@ class StaffLine(SocketLine):
         """Accepted through another connection of this employee."""
         if seen.pk not in self.followed or self.followed[seen.pk].assignment != seen.assignment:
             await self._guarded(partial(self._welcome, facts, seen, 0), about=seen.pk)
-            self.show_state(seen.pk, facts.staff_state(seen.pk))
+            if seen.pk in self.followed:
+                self.show_state(seen.pk, facts.staff_state(seen.pk))
 
     def _why_gone(self, seen: queue.Seen) -> str:
         if seen.registered:
