@@ -224,7 +224,7 @@ export class Actions {
 
   async #lookAtHours() {
     try {
-      const response = await ask(`/status.json?region=${encodeURIComponent(boot.region?.slug ?? "")}`);
+      const response = await ask(`/status.json?region=${encodeURIComponent(boot.region.slug)}`);
       if (response.ok) this.#show({hours: await response.json()});
     } catch {
       // the words about the line's hours stay as they are; whether we are connected is said elsewhere

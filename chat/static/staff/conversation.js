@@ -13,11 +13,10 @@ const COUNT_FROM = 0.8; // of the limit: before that nobody needs the number
 const runningWords = (ms) => (ms < 60_000 ? say("just_begun") : say("minutes", {n: Math.floor(ms / 60_000)}));
 
 const Facts = ({one}) => {
-  const began = one.talk.entries[0]?.seq === 1 ? one.talk.entries[0].at : null;
   const facts = [
-    one.region && regionName(one.region),
+    one.municipality || (one.region && regionName(one.region)),
     one.role && roleName(one.role),
-    began && !isEnded(one) && runningWords(wall() - Date.parse(began)),
+    one.since && !isEnded(one) && runningWords(wall() - Date.parse(one.since)),
   ].filter(Boolean);
   return html`<p class="talk-facts">${facts.map((fact) => html`<span>${fact}</span>`)}<${Peer} one=${one} /></p>`;
 };

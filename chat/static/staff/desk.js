@@ -174,12 +174,12 @@ function welcome(desk, frame, {at}) {
   // Answers `hello` too: whatever the lost line may have swallowed goes again under the new one.
   const talk = reduceTalk(reduceTalk(before.talk, {type: "frame", frame: bare(frame), at}), {type: "line_back"});
   const {[id]: asked, ...others} = desk.asked;
-  const one = named(desk, {...before, talk, assignment: frame.assignment ?? before.assignment, said: 0}, {author: "chatter", name: offer.nickname ?? frame.nickname});
+  const one = named(desk, {...before, talk, assignment: frame.assignment ?? before.assignment, said: 0}, {author: "chatter", name: frame.nickname || offer.nickname});
   const open = asked !== undefined || desk.open === null ? id : desk.open;
   return {...desk, held: {...desk.held, [id]: one}, asked: others, open};
 }
 
-function newcomer(desk, id, {role = "", region = null}) {
+function newcomer(desk, id, {role = "", region = null, municipality = "", since = null}) {
   return {
     id,
     talk: empty("employee", desk.resend),
@@ -188,6 +188,8 @@ function newcomer(desk, id, {role = "", region = null}) {
     ordinal: freeOrdinal(desk, {id}, ""), // 2 for the second of the same name: two people can't be confused
     role,
     region,
+    municipality,
+    since, // when the chatter began
     band: freeBand(desk, id),
     draft: "",
     refusal: null, // why the server gave a message or a wish back: {code, detail}

@@ -18,8 +18,8 @@ function Standing({form, act}) {
     ${!state.done && !state.conflict && !state.problem && !state.refused && html`<p class="quiet">
       ${state.busy ? say("busy") : state.unsaved ? say("saving") : state.saved ? say("saved", {time: clockTime(state.saved)}) : say("saves_itself")}
     </p>`}
-    ${state.missing?.length > 0 && html`<p class="missing"><b>${say("missing")}</b> ${state.missing.join(" · ")}</p>`}
-    ${state.missing?.length === 0 && !state.done && html`<p class="missing">■ ${say("missing_nothing")}</p>`}
+    ${state.missing?.length > 0 && html`<p class="still-missing"><b>${say("missing")}</b> ${state.missing.join(" · ")}</p>`}
+    ${state.missing?.length === 0 && !state.done && html`<p class="still-missing">■ ${say("missing_nothing")}</p>`}
   </div>`;
 }
 

@@ -2,7 +2,7 @@
 
 import {html} from "./html.js";
 import {offerWords, waited} from "./queue.js";
-import {boot, clockTime, lasted, nameOf, roleName, say, steady, wall, when} from "./words.js";
+import {boot, clockTime, lasted, nameOf, roleName, say, short, steady, wall, when} from "./words.js";
 
 const AGAIN = 60_000; // ms for which 'I have seen it' quietens a chat that still waits
 const BLINK = 2_000; // ms: a shorter loss starts nothing
@@ -53,7 +53,7 @@ export function Top({desk, screen, act}) {
   return html`<header class="top">
     <h1 class="aside">${say("title")}</h1>
     <div class="top-words">
-      <p><b>${boot.region?.name}</b></p>
+      <p><b>${short(boot.region.name)}</b></p>
       <p>${hoursWords(screen)}</p>
       <p class="quiet folds">${boot.employee.name}</p>
       <p class="quiet">${dutyWords(desk)}</p>

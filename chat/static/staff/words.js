@@ -46,7 +46,9 @@ export function letterOf(one) {
   return first.toLocaleUpperCase(language) + (one.ordinal > 1 ? one.ordinal : "");
 }
 
-export const regionName = (slug) => (slug ? boot.regions[slug] ?? slug : say("no_region"));
+/** A region's name as people here say it; all have the same first two words, which tell a passer-by what this is. */
+export const short = (name) => name.replace(/^Veilig Thuis /, "");
+export const regionName = (slug) => (slug ? short(boot.regions[slug] ?? slug) : say("no_region"));
 export const roleName = (code) => (code && boot.roles[code]) || say("no_role");
 
 // The server's clock: this computer's own may be wrong, and then no waiting time would be right.
