@@ -23,9 +23,9 @@ def public_holidays(year: int) -> frozenset[date]:
 
 def timetables(at: datetime) -> dict[int, rules.Timetable]:
     """Every region's timetable as it stands at `at`, by the region's primary key."""
-    year = at.astimezone(rules.AMSTERDAM).year
     days: dict[int | None, set[date]] = defaultdict(set)
-    days[None] = set(public_holidays(year) | public_holidays(year + 1))
+    for year in range(at.year, (at + rules.LOOK_AHEAD).year + 2):
+        days[None] |= public_holidays(year)
     for region, day in ClosedDay.objects.filter(day__gte=at.date() - timedelta(days=2)).values_list("region", "day"):
         days[region].add(day)
     closures: dict[int | None, list[rules.Closure]] = defaultdict(list)
@@ -76,10 +76,12 @@ MONTH_NAMES = [
 
 
 def usual_hours(at: datetime) -> str:
-    """The ordinary hours in words, when all regions share them and they are the same each working day; else ''."""
-    found = {(h.weekday, h.opens, h.closes) for table in timetables(at).values() for h in table.hours}
-    times = {(opens, closes) for _weekday, opens, closes in found}
-    if len(times) != 1 or {weekday for weekday, _opens, _closes in found} != set(range(5)):
+    """The ordinary hours in words, when all regions that open share them and they are the same each working day; else ''."""
+    today = at.astimezone(rules.AMSTERDAM).date()
+    weeks = [{(h.weekday, h.opens, h.closes) for h in table.hours if h.counts_on(today)} for table in timetables(at).values()]
+    shared, *others = [week for week in weeks if week] or [set()]
+    times = {(opens, closes) for _weekday, opens, closes in shared}
+    if any(week != shared for week in others) or len(times) != 1 or {weekday for weekday, _opens, _closes in shared} != set(range(5)):
         return ""
     opens, closes = times.pop()
     return str(_("on working days from {opens} to {closes}")).format(opens=f"{opens:%H:%M}", closes=f"{closes:%H:%M}")

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
+from heapq import merge
 from zoneinfo import ZoneInfo
 
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
@@ -51,11 +52,13 @@ class Hours:
     valid_until: date | None = None
     on_closed_days: bool = False
 
+    def counts_on(self, day: date) -> bool:
+        """Is the day within the validity of this period?"""
+        return (self.valid_from is None or self.valid_from <= day) and (self.valid_until is None or day <= self.valid_until)
+
     def on(self, day: date, closed_days: Collection[date]) -> tuple[datetime, datetime] | None:
         """From when to when the line is open on that day by this period."""
-        if day.weekday() != self.weekday or (day in closed_days and not self.on_closed_days):
-            return None
-        if (self.valid_from and day < self.valid_from) or (self.valid_until and day > self.valid_until):
+        if day.weekday() != self.weekday or (day in closed_days and not self.on_closed_days) or not self.counts_on(day):
             return None
         last = day + timedelta(days=1) if self.closes == time(0) else day
         start, end = (datetime.combine(d, t, AMSTERDAM).astimezone(UTC) for d, t in ((day, self.opens), (last, self.closes)))
@@ -86,13 +89,28 @@ class Timetable:
     closed_days: frozenset[date] = frozenset()
     closures: tuple[Closure, ...] = ()
 
-    def periods(self, around: datetime) -> Iterator[tuple[datetime, datetime]]:
-        """The periods of the day of `around`, the day before and the days to come, as moments."""
-        first = around.astimezone(AMSTERDAM).date() - timedelta(days=1)
+    def stretches(self, at: datetime) -> Iterator[tuple[datetime, datetime]]:
+        """From when to when the line is open, ordered by their begin, from the day of `at` to a year on. They may touch and overlap."""
+        today = at.astimezone(AMSTERDAM).date()
+        closures = sorted(self.closures, key=lambda closure: closure.starts_at)
         for n in range(LOOK_AHEAD.days + 2):
-            for hours in self.hours:
-                if period := hours.on(first + timedelta(days=n), self.closed_days):
-                    yield period
+            day = today + timedelta(days=n)
+            periods = [period for hours in self.hours if (period := hours.on(day, self.closed_days))]
+            yield from sorted(piece for period in periods for piece in _outside(period, closures))
+
+
+def _outside(period: tuple[datetime, datetime], closures: Iterable[Closure]) -> Iterator[tuple[datetime, datetime]]:
+    """The pieces of a period that no closure covers; the closures come ordered by their begin."""
+    start, end = period
+    for closure in closures:
+        until = closure.until_at or end
+        if closure.starts_at >= end or until <= max(start, closure.starts_at):
+            continue
+        if start < closure.starts_at:
+            yield start, closure.starts_at
+        start = until
+    if start < end:
+        yield start, end
 
 
 def is_open(timetable: Timetable, at: datetime) -> bool:
@@ -104,43 +122,18 @@ def is_open(timetable: Timetable, at: datetime) -> bool:
     if any(closure.covers(at) for closure in timetable.closures):
         return False
     today = at.astimezone(AMSTERDAM).date()
-    for day in (today, today - timedelta(days=1)):
-        for hours in timetable.hours:
-            period = hours.on(day, timetable.closed_days)
-            if period and period[0] <= at < period[1]:
-                return True
-    return False
+    periods = (hours.on(today, timetable.closed_days) for hours in timetable.hours)
+    return any(period[0] <= at < period[1] for period in periods if period)
 
 
 def next_opening(timetable: Timetable, at: datetime) -> datetime | None:
     """The first moment from `at` on at which the line is open; None when none is in sight."""
-    if is_open(timetable, at):
-        return at
-    ends = sorted(c.until_at for c in timetable.closures if c.until_at and c.until_at > at)
-    for end in [*ends, None]:
-        for start, _ in timetable.periods(at):
-            if end and start >= end:
-                break
-            if start > at and is_open(timetable, start):
-                return start
-        if end and is_open(timetable, end):
-            return end
-    return None
+    return at if is_open(timetable, at) else opening([timetable], at).opens_at
 
 
 def closes_at(timetable: Timetable, at: datetime) -> datetime | None:
     """When the line that is open at `at` closes; None when it is closed, or open around the clock."""
-    if not is_open(timetable, at):
-        return None
-    begins = [c.starts_at for c in timetable.closures if c.starts_at > at]
-    for _, end in timetable.periods(at):
-        sooner = [b for b in begins if b < end]
-        for moment in sorted([*sooner, end]):
-            if moment > at and not is_open(timetable, moment):
-                return moment
-        if end > at + timedelta(days=15):
-            return None
-    return None
+    return opening([timetable], at).closes_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,20 +151,12 @@ def opening(timetables: Iterable[Timetable], at: datetime) -> Opening:
 
     `opens_at` is None while open, `closes_at` None while closed or open around the clock.
     """
-    all_of_them = list(timetables)
-    if not any(is_open(t, at) for t in all_of_them):
-        openings = [o for t in all_of_them if (o := next_opening(t, at))]
-        return Opening(open=False, opens_at=min(openings, default=None), closes_at=None)
-    moment = at
-    while True:
-        ends = [closes_at(t, moment) for t in all_of_them if is_open(t, moment)]
-        if not ends:
-            return Opening(open=True, opens_at=None, closes_at=moment)
-        if None in ends:
-            return Opening(open=True, opens_at=None, closes_at=None)
-        moment = max(end for end in ends if end)
-        if moment > at + timedelta(days=15):
-            return Opening(open=True, opens_at=None, closes_at=None)
+    end = at
+    for start, until in merge(*(table.stretches(at) for table in set(timetables))):
+        if start > end:
+            return Opening(open=True, opens_at=None, closes_at=end) if end > at else Opening(open=False, opens_at=start, closes_at=None)
+        end = max(end, until)
+    return Opening(open=end > at, opens_at=None, closes_at=end if at < end < at + LOOK_AHEAD else None)
 
 
 def is_connected(heard_at: datetime | None, at: datetime, silence: timedelta) -> bool:
