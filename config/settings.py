@@ -233,7 +233,7 @@ else:
 DEBUG = False
 INSTALLED_APPS = [
     "daphne",  # the development server, `manage.py runserver`
-    "django.contrib.admin",
+    "config.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

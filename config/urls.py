@@ -6,6 +6,7 @@ from django.views.generic import RedirectView
 
 from chat.views import public, staff
 from config import health
+from registration import views as registration
 
 urlpatterns = [
     path("", public.home),
@@ -21,6 +22,8 @@ urlpatterns = [
     path("staff/logout/", staff.log_out),
     path("staff/duty/start/", staff.start_duty),
     path("staff/duty/end/", staff.end_duty),
+    path("staff/registration/<uuid:conversation>/", registration.registration, name="registration"),
+    path("staff/registration/<uuid:conversation>/register/", registration.register, name="register"),
     # One way in and one way out for everybody: logging out ends duty by the rule of the handover.
     path("admin/login/", RedirectView.as_view(url="/staff/login/?next=/admin/")),
     path("admin/logout/", staff.log_out),

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from chat import crypto
 from registration import clavis
-from registration.models import Delivery
+from registration.models.delivery import Delivery
 
 logger = logging.getLogger("geruisloos.outbox")
 

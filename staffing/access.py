@@ -1,12 +1,23 @@
-"""Who may see what: sessions that still stand."""
+"""Who may see what: sessions that still stand, the record of looks, and the one base class of everything in the admin."""
 
+import hashlib
 from collections.abc import Collection
+from datetime import datetime
+from typing import Any
 
+from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
+from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, ValidationError
+from django.db import models
+from django.http import Http404, HttpRequest
 from django.utils.crypto import constant_time_compare
 
-from staffing.models import Employee
+from staffing import clock
+from staffing.models import Employee, Look, Region, Role
+
+# ---------------------------------------------------------------- sessions
 
 
 def employee_of_session(key: str) -> Employee | None:
@@ -25,3 +36,173 @@ def standing_sessions(keys: Collection[str]) -> dict[str, int]:
     """For each of these sessions that stands, whose it is. Who may not answer chats any more has no staff line."""
     found = {key: employee_of_session(key) for key in keys}
     return {key: employee.pk for key, employee in found.items() if employee and employee.answers_chats}
+
+
+# ---------------------------------------------------------------- looks
+
+
+def record(
+    request: HttpRequest,
+    *,
+    at: datetime,
+    action: Look.Action,
+    of: models.Model | type[models.Model],
+    part: str = "",
+    basis: str = "",
+    component: str = "admin",
+) -> None:
+    """Write down this look before it is answered: of one row, or of a list when `of` is a model. Outside a transaction."""
+    object_id = of.pk if isinstance(of, models.Model) else ""
+    _record(request, at, action=action, kind=str(of._meta.model_name), object_id=object_id, part=part, basis=basis, component=component)
+
+
+def record_refusal(request: HttpRequest, *, at: datetime, kind: str, object_id: object, part: str = "", component: str = "admin") -> None:
+    """Write down that somebody wanted to see what is not for them."""
+    action = Look.Action.SEE if request.method in ("GET", "HEAD") else Look.Action.CHANGE
+    fields = {"kind": kind, "object_id": object_id, "part": part, "basis": Look.Basis.NONE, "component": component}
+    _record(request, at, action=action, outcome="refused", **fields)
+
+
+def _record(request: HttpRequest, at: datetime, **fields: Any) -> None:
+    by = request.user if isinstance(request.user, Employee) else None
+    # Enough to see which looks belong to one login, and nothing that opens it.
+    key = request.session.session_key if hasattr(request, "session") else None
+    session = hashlib.sha256(key.encode()).hexdigest()[:16] if key else ""
+    fields |= {"object_id": str(fields["object_id"])[:60], "part": fields["part"][:60]}
+    Look.objects.record(at=at, by=by, session=session, **fields)
+
+
+# ---------------------------------------------------------------- the admin
+
+COORDINATION = frozenset({Role.COORDINATOR, Role.ADMINISTRATOR})
+OVERSIGHT = COORDINATION | {Role.MANAGER}
+NATIONAL = frozenset({Role.ADMINISTRATOR})
+
+
+def oversees(user: object) -> bool:
+    """Does this person have anything to do in the admin? Front Office has not."""
+    return isinstance(user, Employee) and user.is_active and user.role in OVERSIGHT
+
+
+def is_national(user: object) -> bool:
+    return isinstance(user, Employee) and user.is_active and user.role in NATIONAL
+
+
+class Overseen(admin.options.BaseModelAdmin):
+    """
+    What each role may see and do, by the employee's role and region alone; Django's own permissions count for nothing.
+
+    `region_lookup` leads to the region of a row; without it the rows are national and everybody who oversees may read them.
+    """
+
+    region_lookup = ""
+    seen_by: frozenset[str] = OVERSIGHT
+    added_by: frozenset[str] = NATIONAL
+    changed_by: frozenset[str] = NATIONAL
+    removed_by: frozenset[str] = frozenset()  # threat-model S7: delete is off except through the purge
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
+        rows = super().get_queryset(request)
+        if not self.region_lookup or is_national(request.user):
+            return rows
+        return rows.filter(self.visible_to(request.user))
+
+    def visible_to(self, user: Any) -> models.Q:
+        return models.Q(**{self.region_lookup: user.region_id}) if user.region_id else models.Q(pk__in=[])
+
+    def _may(self, request: HttpRequest, roles: frozenset[str], obj: models.Model | None) -> bool:
+        user = request.user
+        if not (isinstance(user, Employee) and user.is_active and user.role in roles):
+            return False
+        return obj is None or is_national(user) or not self.region_lookup or self.is_own(obj, user)
+
+    def is_own(self, obj: models.Model, user: Employee) -> bool:
+        """May somebody of that region do to this row what the role allows?"""
+        return type(obj)._default_manager.filter(models.Q(**{self.region_lookup: user.region_id}), pk__in=[obj.pk]).exists()
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self._may(request, self.seen_by, None)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        # Rows are found by get_queryset only, so a row in hand may be seen.
+        return self._may(request, self.seen_by, None)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._may(request, self.added_by, None)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._may(request, self.changed_by, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._may(request, self.removed_by, obj)
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Whoever is of one region writes for that region only; 'all regions' is the administrator's."""
+        if db_field.remote_field.model is not Region or is_national(request.user):
+            return super().formfield_for_foreignkey(db_field, request, **kwargs)
+        own: int | None = getattr(request.user, "region_id", None)
+        kwargs |= {"queryset": Region.objects.filter(pk__in=[own]), "initial": own, "empty_label": None, "required": True}
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+
+class OversightAdmin(Overseen, admin.ModelAdmin):
+    """The base of every page of the admin: own region only, and every look at what is about people is recorded before it is answered."""
+
+    recorded = False  # L2 and L3 (threat-model section 1): what is about people
+    has_history = True  # Django's list of changes; not for what only verbs change
+    list_per_page = 50
+    show_full_result_count = False
+    save_on_top = False
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        if self.recorded and self.has_view_permission(request):
+            self._look(request, Look.Action.LIST, self.model, part=request.GET.urlencode())
+        return super().changelist_view(request, extra_context)
+
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        if object_id is None:
+            if self.recorded and request.method == "POST" and self.has_add_permission(request):
+                self._look(request, Look.Action.ADD, self.model)
+        else:
+            self.find(request, object_id)
+        return super().changeform_view(request, object_id, form_url, {"has_history": self.has_history} | (extra_context or {}))
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> Any:
+        if not self.has_history:
+            raise Http404
+        self.find(request, object_id, part="history")
+        return super().history_view(request, object_id, extra_context)
+
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> Any:
+        self.find(request, object_id, part="remove")
+        return super().delete_view(request, object_id, extra_context)
+
+    def find(self, request: HttpRequest, object_id: str, part: str = "") -> Any:
+        """The row, among what this person may see, with the look recorded. Elsewhere it is not here, and that is recorded too."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        try:
+            found = self.get_queryset(request).get(pk=unquote(object_id))
+        except (ObjectDoesNotExist, ValidationError, ValueError):
+            kind = str(self.opts.model_name)
+            record_refusal(request, at=clock.now(), kind=kind, object_id=unquote(object_id), part=part)
+            raise Http404 from None
+        if self.recorded:
+            changes = request.method == "POST"
+            self._look(request, Look.Action.CHANGE if changes else Look.Action.SEE, found, part=part)
+        return found
+
+    def _look(self, request: HttpRequest, action: Look.Action, of: Any, part: str = "") -> None:
+        basis = Look.Basis.NATIONAL if is_national(request.user) else Look.Basis.REGION
+        record(request, at=clock.now(), action=action, of=of, part=part, basis=basis)
+
+
+class ReadOnlyAdmin(OversightAdmin):
+    """Only verbs change these; here they are looked at."""
+
+    added_by: frozenset[str] = frozenset()
+    changed_by: frozenset[str] = frozenset()
+    has_history = False
+    actions = None

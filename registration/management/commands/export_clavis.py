@@ -8,10 +8,12 @@ from staffing import clock
 
 
 class Command(BaseCommand):
-    help = "Deliver what is due to Clavis now."
+    help = "Deliver what is due to Clavis now, also what waits for a later attempt."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        arrived = outbox.deliver_due(clock.now())
+        at = clock.now()
+        Delivery.objects.all().hurry(at)
+        arrived = outbox.deliver_due(at)
         waiting = Delivery.objects.waiting().count()
         stuck = Delivery.objects.filter(state=Delivery.State.STUCK).count()
         self.stdout.write(f"delivered {arrived}, still due {waiting}, stuck {stuck}")
