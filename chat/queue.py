@@ -22,6 +22,8 @@ from staffing import rules as staffing_rules
 from staffing.models import Duty, Municipality, Region
 from staffing.refusal import SENTENCES
 
+STEPS = {State.WAITING: 0, State.ACTIVE: 1, State.ENDED: 2}
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:
@@ -45,6 +47,11 @@ class Seen:
     chatter_read: int
     employee_read: int
     municipality: bytes
+
+    @property
+    def step(self) -> tuple[int, int]:
+        """How far the conversation has come: rises only. Of two looks the one with the lower step is the older one."""
+        return self.assignment, STEPS[self.state]
 
     def as_waiting(self) -> rules.Waiting:
         return rules.Waiting(self.pk, self.region, self.since, settings.OVERFLOW_AFTER)

@@ -59,7 +59,7 @@ class ChatterLine(SocketLine):
         self.push(protocol.Welcome(self.conversation, seen.state, first, seen.last_seq))
         await self._catch_up(self.conversation, followed)
         followed.welcomed = True
-        self.show_state(self.conversation, facts.chatter_state(self.conversation))
+        self.show_state(seen, facts.chatter_state(self.conversation))
         self.show_read(self.conversation, Author.EMPLOYEE, seen.employee_read)
         self.said_hello = True
         if seen.state is State.ENDED:
@@ -80,7 +80,7 @@ class ChatterLine(SocketLine):
             self.session_ended()
             return
         self.grown(self.conversation, seen.last_seq)
-        self.show_state(self.conversation, facts.chatter_state(self.conversation))
+        self.show_state(seen, facts.chatter_state(self.conversation))
         self.show_read(self.conversation, Author.EMPLOYEE, seen.employee_read)
         if seen.state is State.ENDED and self.close_at is None:
             self.close_at = facts.at + settings.AFTER_END

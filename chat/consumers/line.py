@@ -12,7 +12,7 @@ from uuid import UUID
 from channels.consumer import AsyncConsumer
 from django.conf import settings
 
-from chat import entries, hints, language, log, pool, presence, protocol, rounds
+from chat import entries, hints, language, log, pool, presence, protocol, queue, rounds
 from chat.entries import New, Stored
 from chat.models import Conversation
 from chat.protocol import Close, Frame, NotUnderstood
@@ -29,7 +29,7 @@ MOST_OUTGOING = 1_000  # frames that wait for a slow reader; beyond: the line is
 class Followed:
     """What one line knows of one conversation: the last number it was sent, and the last one it knows of."""
 
-    __slots__ = ("assignment", "known", "read", "reading", "sent", "state", "welcomed")
+    __slots__ = ("known", "read", "reading", "sent", "state", "step", "welcomed")
 
     def __init__(self) -> None:
         self.sent = self.known = 0
@@ -37,7 +37,7 @@ class Followed:
         self.reading = True
         self.welcomed = False
         self.state: protocol.StateFrame | None = None
-        self.assignment = 0
+        self.step = (0, 0)  # of the newest look; an older one that ends later changes nothing
 
 
 class SocketLine(AsyncConsumer):
@@ -289,11 +289,11 @@ class SocketLine(AsyncConsumer):
             if self.said_hello:
                 self.push(self.pong())
 
-    def show_state(self, conversation: UUID, state: protocol.StateFrame) -> None:
-        followed = self.followed[conversation]
-        if followed.state != state:
-            followed.state = state
-            self.push(state, conversation)
+    def show_state(self, seen: queue.Seen, state: protocol.StateFrame) -> None:
+        followed = self.followed[seen.pk]
+        if followed.state != state and seen.step >= followed.step:
+            followed.state, followed.step = state, seen.step
+            self.push(state, seen.pk)
 
     def show_read(self, conversation: UUID, author: Author, seq: int) -> None:
         followed = self.followed[conversation]

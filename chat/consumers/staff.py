@@ -59,7 +59,7 @@ class StaffLine(SocketLine):
         for seen in held:
             await self._welcome(facts, seen, frame.after.get(seen.pk, 0))
         for seen in held:
-            self.show_state(seen.pk, facts.staff_state(seen.pk))
+            self.show_state(seen, facts.staff_state(seen.pk))
         for pk in frame.after:
             if pk not in self.followed:
                 known = facts.conversations.get(pk)
@@ -73,7 +73,7 @@ class StaffLine(SocketLine):
 
     async def _welcome(self, facts: queue.Facts, seen: queue.Seen, after: int) -> None:
         followed = self._register(seen.pk)
-        followed.assignment, followed.sent, followed.known = seen.assignment, min(after, seen.last_seq), seen.last_seq
+        followed.step, followed.sent, followed.known = seen.step, min(after, seen.last_seq), seen.last_seq
         try:
             self.push(await pool.run(facts.staff_welcome, seen.pk), seen.pk)
         except BaseException:
@@ -103,7 +103,7 @@ class StaffLine(SocketLine):
         facts = await pool.run(queue.look, {frame.conversation}, {self.employee.pk}, at)
         if (seen := facts.conversations.get(frame.conversation)) and seen.is_held_by(self.employee.pk) and seen.pk not in self.followed:
             await self._welcome(facts, seen, 0)
-            self.show_state(seen.pk, facts.staff_state(seen.pk))
+            self.show_state(seen, facts.staff_state(seen.pk))
 
     def _standing(self) -> None:
         """Looked at again at every accept: account, role and session may be gone since the connect (threat-model S3)."""
@@ -130,27 +130,28 @@ class StaffLine(SocketLine):
             return
         held = {seen.pk: seen for seen in facts.held_by(self.employee.pk)}
         for pk in [pk for pk in self.followed if pk not in held]:
-            if (known := facts.conversations.get(pk)) and not known.is_held_by(self.employee.pk):
+            known = facts.conversations.get(pk)
+            if known and not known.is_held_by(self.employee.pk) and known.step >= self.followed[pk].step:
                 self._let_go(pk)
                 self.push(protocol.Gone(self._why_gone(known)), pk)
         for seen in held.values():
             followed = self.followed.get(seen.pk)
-            if followed is None or followed.assignment != seen.assignment:
+            if followed is None or followed.step[0] < seen.assignment:
                 asyncio.get_running_loop().create_task(self._newly_held(facts, seen))
             else:
                 self.grown(seen.pk, seen.last_seq)
                 if followed.welcomed:  # nothing is said of a conversation before its welcome
-                    self.show_state(seen.pk, facts.staff_state(seen.pk))
+                    self.show_state(seen, facts.staff_state(seen.pk))
                     self.show_read(seen.pk, Author.CHATTER, seen.chatter_read)
         self._show_duty(facts)
         self._show_queue(facts)
 
     async def _newly_held(self, facts: queue.Facts, seen: queue.Seen) -> None:
         """Accepted through another connection of this employee."""
-        if seen.pk not in self.followed or self.followed[seen.pk].assignment != seen.assignment:
+        if seen.pk not in self.followed or self.followed[seen.pk].step[0] < seen.assignment:
             await self._guarded(partial(self._welcome, facts, seen, 0), about=seen.pk)
             if seen.pk in self.followed:
-                self.show_state(seen.pk, facts.staff_state(seen.pk))
+                self.show_state(seen, facts.staff_state(seen.pk))
 
     def _why_gone(self, seen: queue.Seen) -> str:
         if seen.registered:
