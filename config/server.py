@@ -3,6 +3,8 @@
 import fcntl
 import logging
 import os
+import resource
+import signal
 import socket
 import sys
 from typing import IO
@@ -58,6 +60,7 @@ def main() -> None:
     from django.conf import settings
 
     refuse_to_start()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold texts and keys (threat-model K5)
     lock = only_one()
     config = uvicorn.Config(
         "config.asgi:application",
@@ -84,13 +87,12 @@ def main() -> None:
         h11_max_incomplete_event_size=32 * 1024,
     )
     print(f"http://{settings.HOST}:{settings.PORT}/", flush=True)
-    try:
-        Server(config).run()
-    except KeyboardInterrupt:
-        pass
-    finally:
-        if lock:
-            lock.close()
+    # uvicorn raises the signal again once it has stopped in order: that is an ordinary end, not a death.
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, lambda number, frame: None)
+    Server(config).run()
+    if lock:
+        lock.close()
 
 
 if __name__ == "__main__":

@@ -148,7 +148,10 @@ class ClosedDay(models.Model):
         verbose_name = _("closed day")
         verbose_name_plural = _("closed days")
         ordering = ["day"]
-        constraints = [models.UniqueConstraint(fields=["region", "day"], name="one_closed_day", nulls_distinct=False)]
+        constraints = [
+            models.UniqueConstraint(fields=["region", "day"], name="one_closed_day"),
+            models.UniqueConstraint(fields=["day"], condition=models.Q(region=None), name="one_closed_day_for_all"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.day} {self.reason}"

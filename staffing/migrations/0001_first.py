@@ -186,7 +186,10 @@ class Migration(migrations.Migration):
                 'verbose_name': 'closed day',
                 'verbose_name_plural': 'closed days',
                 'ordering': ['day'],
-                'constraints': [models.UniqueConstraint(fields=('region', 'day'), name='one_closed_day', nulls_distinct=False)],
+                'constraints': [
+                    models.UniqueConstraint(fields=('region', 'day'), name='one_closed_day'),
+                    models.UniqueConstraint(condition=models.Q(('region', None)), fields=('day',), name='one_closed_day_for_all'),
+                ],
             },
         ),
     ]
