@@ -1,6 +1,6 @@
 import csv
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -117,7 +117,7 @@ class Command(BaseCommand):
         model._default_manager.bulk_create(rows)
         Seeded.objects.bulk_create([Seeded(key=f"{kind}/{key}") for key in new])
         if rows:
-            self.made.append(f"{len(rows)} {model._meta.verbose_name_plural}")
+            self.made.append(f"{len(rows)} {model._meta.verbose_name if len(rows) == 1 else model._meta.verbose_name_plural}")
 
 
 class ReferenceData:
@@ -177,25 +177,28 @@ class ReferenceData:
             document = json.loads(self._text(CODE_LISTS))
         except json.JSONDecodeError as error:
             raise CommandError(f"{CODE_LISTS}, line {error.lineno}: {error.msg}") from error
-        whole = _complete(Entry(str(CODE_LISTS), document), "sources", "lists")
+        whole = _has(Entry(str(CODE_LISTS), document), {"sources", "lists"}, {"about", "version", "required_to_close"})
         lists, codes = [], []
         for position, fields in enumerate(whole["lists"], start=1):
             where = f"{CODE_LISTS}, list {fields.get('key') or position}"
-            of = _complete(
-                Entry(where, fields), "key", "label_nl", "label_en", "official", "multiple", "required_to_close", "note", "codes"
-            )
+            of = _has(Entry(where, fields), {"key", "label_nl", "label_en", "official", "multiple", "required_to_close", "note", "codes"})
             lists.append(Entry(where, {name: value for name, value in fields.items() if name != "codes"} | {"position": position}))
             for number, its_fields in enumerate(of["codes"], start=1):
-                code = Entry(f"{where}, code {its_fields.get('code') or number}", its_fields | {"list": of["key"], "position": number})
-                _complete(code, "code", "label_nl", "label_en", "source").refers("source", whole["sources"], "source")
-                code.fields.pop("cbs_code_2015", None)  # a hint for people, see the note in the file
-                codes.append(code)
+                code = Entry(f"{where}, code {its_fields.get('code') or number}", its_fields)
+                _has(code, {"code", "label_nl", "label_en", "source"}, {"group", "valid_from", "valid_until", "cbs_code_2015"})
+                code.refers("source", whole["sources"], "source")
+                # cbs_code_2015 is a hint for people: see the note in the file.
+                loaded = {name: value for name, value in its_fields.items() if name != "cbs_code_2015"}
+                codes.append(Entry(code.where, loaded | {"list": of["key"], "position": number}))
         return _by_key(iter(lists), lambda e: e["key"]), _by_key(iter(codes), lambda e: f"{e['list']}/{e['code']}")
 
 
-def _complete(entry: Entry, *fields: str) -> Entry:
-    if missing := [field for field in fields if field not in entry.fields]:
-        raise entry.wrong(f"{', '.join(missing)} is missing")
+def _has(entry: Entry, fields: set[str], may: Collection[str] = ()) -> Entry:
+    """The entry, which has all these fields and no others than those that it may have."""
+    if missing := fields - set(entry.fields):
+        raise entry.wrong(f"{', '.join(sorted(missing))} is missing")
+    if unknown := set(entry.fields) - fields - set(may):
+        raise entry.wrong(f"unknown: {', '.join(sorted(unknown))}")
     return entry
 
 
