@@ -14,7 +14,7 @@ function empty(title) {
   const head = document.createElement("head");
   head.append(Object.assign(document.createElement("title"), {textContent: title}));
   root.append(head, document.createElement("body"));
-  document.replaceChildren(root);
+  document.documentElement.replaceWith(root);
 }
 
 /** What the tab says while the other site is still loading: its name, as browsers do. */

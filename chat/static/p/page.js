@@ -111,6 +111,19 @@ async function begin(form) {
   return wrong.length ? "" : say("failed");
 }
 
+/** After the end: another conversation, which again adds nothing to the history. */
+function prepareAnew(form) {
+  form.elements.conversation.value ||= crypto.randomUUID();
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    tell("anew-error", "");
+    const answer = await post("/start/", new URLSearchParams(new FormData(form))).catch(() => null);
+    if (answer?.status === 204) return location.replace("/");
+    const {detail} = (await answer?.json().catch(() => null)) ?? {};
+    tell("anew-error", detail || say("failed"));
+  });
+}
+
 // The conversation
 
 class Talk {
@@ -312,6 +325,7 @@ class Talk {
       one("text").readOnly = true;
       if (one("text").value.trim()) tell("text-error", say("refused_ended"));
     }
+    prepareAnew(one("anew"));
   }
 
   #closed(code) {
@@ -429,3 +443,4 @@ class Talk {
 if (location.href !== `${location.origin}/`) history.replaceState(null, "", "/");
 if (boot.conversation) new Talk().open();
 else if (one("start")) prepareStart(one("start"));
+else if (one("anew")) prepareAnew(one("anew"));
