@@ -19,6 +19,7 @@ from django.conf import settings
 
 from chat import protocol
 from chat.rules import Author
+from staffing import clock
 
 logger = logging.getLogger("geruisloos.hints")
 GROUP = "hints"
@@ -113,19 +114,26 @@ class Switchboard:
             self._publishing = None
 
     async def _listen(self) -> None:
-        layer = get_channel_layer()
-        channel = await layer.new_channel()
         while True:
             try:
-                await layer.group_add(GROUP, channel)
-                async with asyncio.timeout(settings.HEARTBEAT.total_seconds()):
-                    while True:
-                        self._hear(await layer.receive(channel))
-            except TimeoutError:
-                continue  # join again: a membership can be lost without a word
+                await self._hear_others()
             except Exception as problem:
                 logger.warning("hints of other processes are not heard: %s", type(problem).__name__)
-                await asyncio.wait([self.loop.create_task(self.something_changed.wait())], timeout=settings.HINT_LIMIT.total_seconds())
+                await clock.sleep_until(clock.now() + settings.HINT_LIMIT)
+
+    async def _hear_others(self) -> None:
+        layer = get_channel_layer()
+        channel = await layer.new_channel()
+        receiving = self.loop.create_task(layer.receive(channel))
+        try:
+            while True:
+                await layer.group_add(GROUP, channel)  # again at each heartbeat: a membership can be lost without a word
+                # Waited for and not cancelled: the layer gives up a channel when somebody stops receiving from it.
+                while (await asyncio.wait([receiving], timeout=settings.HEARTBEAT.total_seconds()))[0]:
+                    self._hear(receiving.result())
+                    receiving = self.loop.create_task(layer.receive(channel))
+        finally:
+            receiving.cancel()
 
     def _hear(self, message: dict[str, Any]) -> None:
         if message.get("process") == self.process:
