@@ -107,12 +107,63 @@ async def give_way() -> None:
     await turn
 
 
+class Screen:
+    """What a page shows that hears these frames: the log by number, states, reads, queue and duty. Equal screens show the same."""
+
+    def __init__(self, frames: Iterable[Mapping[str, Any]], sent: Mapping[str, str] | None = None) -> None:
+        self.logs: dict[str, dict[int, tuple[str, str]]] = {}
+        self.states: dict[str, Any] = {}
+        self.reads: dict[str, int] = {}
+        self.queue: Any = None
+        self.duty: Any = None
+        for frame in frames:
+            self._hears(frame, frame.get("conversation", ""), sent or {})
+
+    def _hears(self, frame: Mapping[str, Any], about: str, sent: Mapping[str, str]) -> None:
+        match frame["type"]:
+            case "entry":
+                self._draws(about, frame["seq"], frame["id"], frame["text"])
+            case "ack":
+                self._draws(about, frame["seq"], frame["id"], sent[frame["id"]])
+            case "state":
+                self.states[about] = {name: frame[name] for name in ("state", "position", "employee", "peer")}
+            case "read":
+                self.reads[about] = max(frame["seq"], self.reads.get(about, 0))
+            case "gone":
+                for shown in (self.logs, self.states, self.reads):
+                    shown.pop(about, None)
+            case "queue":
+                self.queue = (frame["waiting"], frame["room"])
+            case "duty":
+                self.duty = frame
+
+    def _draws(self, about: str, seq: int, id: str, text: str) -> None:
+        there = self.logs.setdefault(about, {}).setdefault(seq, (id, text))
+        assert there == (id, text), f"two lines under number {seq}"
+
+    def __eq__(self, other: object) -> bool:
+        return vars(self) == vars(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Screen({vars(self)})"
+
+    @property
+    def texts(self) -> list[str]:
+        """The texts of the one log that is shown, which must be without a gap."""
+        (log,) = self.logs.values() or [{}]
+        assert sorted(log) == list(range(min(log, default=1), min(log, default=1) + len(log))), f"a gap: {sorted(log)}"
+        return [log[seq][1] for seq in sorted(log)]
+
+
 class Socket:
     """One WebSocket. `frames` is all it heard, in order; `hears` goes through them, `take` gives what was not gone through yet."""
 
     def __init__(self, site: Site, path: str, headers: Iterable[tuple[str, str]], address: str, subprotocols: Iterable[str] = ()) -> None:
         self.path = path
         self.frames: list[dict[str, Any]] = []
+        self.sent: dict[str, str] = {}
         self.code: int | None = None
         self.subprotocol: str | None = None
         self.answers_pongs = True
@@ -168,6 +219,11 @@ class Socket:
         self._telling = asyncio.get_running_loop().create_task(tell())
 
     @property
+    def screen(self) -> Screen:
+        """What its page shows by now."""
+        return Screen(self.frames, self.sent)
+
+    @property
     def is_still(self) -> bool:
         """Everything it said has been read, and the server waits for more."""
         return self.task.done() or (self._server_waits and self._said.empty()) or not self._reading.is_set()
@@ -183,6 +239,7 @@ class Socket:
     def sends(self, text: str, id: uuid.UUID | None = None, **fields: Any) -> str:
         """Say a message; its id."""
         id = id or uuid.uuid4()
+        self.sent[str(id)] = text
         self.says("send", id=id, text=text, **fields)
         return str(id)
 

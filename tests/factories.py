@@ -5,8 +5,11 @@ from datetime import time
 from typing import Any
 
 import factory
+from django.db import transaction
 
-from chat.models import Conversation, Halves
+from chat import hints
+from chat.entries import New, Stored
+from chat.models import Conversation, Entry
 from chat.rules import Author
 from staffing import clock
 from staffing.models import Duty, Employee, Municipality, OpeningHours, PlaceName, Region, Role
@@ -122,6 +125,14 @@ class ConversationFactory(factory.django.DjangoModelFactory):
             self.quick_exit(at=clock.now())
 
 
-def secret_of(conversation: Conversation) -> Halves:
-    """The cookie that the chatter's browser got at the start."""
-    return conversation.secret
+def writes(conversation: Conversation, *texts: str, author: Author = Author.CHATTER, told: bool = True) -> None:
+    """These messages come into its log. `told=False`: as another process does it whose hint is lost."""
+    conversation.refresh_from_db()
+    by = conversation.holder if author is Author.EMPLOYEE else None
+    written = {"by": by.pk, "name": by.name} if by else {}
+    news = [New(conversation.pk, author, uuid.uuid4(), text, clock.now(), **written) for text in texts]
+    with transaction.atomic():
+        stored = Entry.objects.append(news)
+    assert all(isinstance(answer, Stored) for answer in stored), stored
+    if told:
+        hints.grown(conversation.pk, stored)

@@ -1,14 +1,13 @@
 """
 Every frame of the contract, in every situation, from each side: what the one who says it hears.
 
-`-` is nothing. A frame whose ability comes with a later release is refused with `not_allowed`. What one cell does is
-done in a conversation and over a connection of its own.
+`-` is nothing. A frame whose ability comes with a later release is refused with `not_allowed`.
 """
 
 import uuid
 from collections.abc import Awaitable, Callable
 
-
+from chat.models import Conversation
 from chat.rules import Author
 from tests.client import Chatter, Employee, Site, Socket
 from tests.factories import ConversationFactory, EmployeeFactory, RegionFactory
@@ -62,12 +61,12 @@ no such frame           | bad_frame    | bad_frame   | bad_frame   | bad_frame  
 not JSON                | bad_frame    | bad_frame   | bad_frame   | bad_frame        | bad_frame        | bad_frame        | bad_frame        | bad_frame
 """  # noqa: E501 - a table is read as one
 
-STORED, USED, FRESH = (str(uuid.UUID(int=n, version=4)) for n in (1, 2, 3))
+STORED, USED, FRESH, REFUSED = (str(uuid.UUID(int=n, version=4)) for n in range(4))
 FRAMES = {
     "send": {"id": FRESH, "text": "Nieuw"},
     "send, stored": {"id": STORED, "text": "Hoi"},
     "send, id used before": {"id": USED, "text": "Iets anders"},
-    "send, old assignment": {"id": FRESH, "text": "Nieuw", "assignment": 0},
+    "send, old assignment": {"id": REFUSED, "text": "Nieuw", "assignment": 0},
     "send, empty": {"id": FRESH, "text": " "},
     "send, too long": {"id": FRESH, "text": "a" * 4_001},
     "read": {"seq": 1},
@@ -80,6 +79,7 @@ FRAMES = {
     "take_alarm": {"alarm": 1},
     "ping, now": {"now": True},
 }
+CHANGES_THE_SITUATION = ("hello", "end", "end, misuse", "accept")
 WITHOUT_CONVERSATION = ("hello", "phone", "take_alarm", "ping", "no such frame", "not JSON", "binary", "decline_call")
 
 
@@ -98,7 +98,7 @@ async def answer_to(line: Socket, row: str, site: Site, **about: str) -> str:
     else:
         line.says(row.split(",")[0], **FRAMES.get(row, {}), **about)
     await site.settled()
-    heard = line.take()
+    heard = line.take() if row == "hello" else line.take("duty", "queue")  # these come at every change
     if not heard:
         return str(line.code) if line.code else "-"
     if heard[0]["type"] == "refused":
@@ -109,14 +109,24 @@ async def answer_to(line: Socket, row: str, site: Site, **about: str) -> str:
     return heard[0]["type"]
 
 
-async def observe(table: str, try_cell: Callable[[str, str], Awaitable[str]]) -> str:
+Situation = tuple[Socket, str]  # a connection, and the conversation that the frames are about
+
+
+async def observe(table: str, site: Site, enter: Callable[[str], Awaitable[Situation]], leave: Callable[[str], Awaitable[None]]) -> str:
     """The same table with what was heard in its cells."""
     rows, columns = rows_and_columns(table)
     lines = [line.split("|") for line in table.strip("\n").splitlines()]
     widths = [len(cell) for cell in lines[0]]
+    entered: dict[str, Situation] = {}
     for line, row in zip(lines[1:], rows, strict=True):
         for n, column in enumerate(columns, start=1):
-            line[n] = f" {await try_cell(row, column):<{widths[n] - 1}}"
+            connection, conversation = entered[column] = entered.get(column) or await enter(column)
+            about = {} if table is CHATTER or row.split(",")[0] in WITHOUT_CONVERSATION else {"conversation": conversation}
+            line[n] = f" {await answer_to(connection, row, site, **about):<{widths[n] - 1}}"
+            if row in CHANGES_THE_SITUATION:
+                await connection.hangs_up()
+                await leave(conversation)
+                del entered[column]
     return "\n".join("|".join(line).rstrip() for line in lines)
 
 
@@ -134,7 +144,7 @@ async def test_what_a_chatter_hears_to_every_frame_in_every_situation(site):
     region = await site.there_is(RegionFactory)
     employee = await site.there_is(EmployeeFactory, on_duty=True, region=region)
 
-    async def try_cell(row: str, column: str) -> str:
+    async def enter(column: str) -> Situation:
         held = {"active": employee, "ended": employee}.get(column)
         conversation = await site.there_is(ConversationFactory, region=region, held=held)
         chatter = Chatter(site).holds(conversation.secret)
@@ -148,11 +158,12 @@ async def test_what_a_chatter_hears_to_every_frame_in_every_situation(site):
         if column == "quick exit":
             await site.there_is(conversation.quick_exit, at=site.clock.now())
         await site.settled()
-        said = await answer_to(line, row, site)
-        await line.hangs_up()
-        return said
+        return line, str(conversation.pk)
 
-    assert await observe(CHATTER, try_cell) == as_text(CHATTER)
+    async def leave(conversation: str) -> None:
+        pass
+
+    assert await observe(CHATTER, site, enter, leave) == as_text(CHATTER)
 
 
 async def test_what_an_employee_hears_to_every_frame_in_every_situation(site):
@@ -160,11 +171,10 @@ async def test_what_an_employee_hears_to_every_frame_in_every_situation(site):
     me, colleague = [await site.there_is(EmployeeFactory, on_duty=True, region=region, maximum=99) for _ in range(2)]
     off_duty = await site.there_is(EmployeeFactory, region=region)
 
-    async def try_cell(row: str, column: str) -> str:
+    async def enter(column: str) -> Situation:
         holder = {"mine": me, "mine, left": me, "mine, ended": me, "another's": colleague}.get(column)
         conversation = await site.there_is(ConversationFactory, region=region, held=holder)
         employee = await Employee(site).logs_in(off_duty if column == "off duty" else me)
-        about = {} if row.split(",")[0] in WITHOUT_CONVERSATION else {"conversation": str(uuid.uuid4() if column == "nowhere" else conversation.pk)}
         if column == "before hello":
             line = await employee.opens("/ws/staff/")
         else:
@@ -176,11 +186,12 @@ async def test_what_an_employee_hears_to_every_frame_in_every_situation(site):
         if column == "mine, ended":
             await site.there_is(conversation.end, by=Author.CHATTER, at=site.clock.now())
         await site.settled()
-        said = await answer_to(line, row, site, **about)
-        await line.hangs_up()
-        # What is left on the screen would be welcomed again in the next cell.
-        await site.there_is(conversation.end, by=Author.SYSTEM, at=site.clock.now())
-        await site.there_is(conversation.registered, at=site.clock.now())
-        return said
+        return line, str(uuid.uuid4() if column == "nowhere" else conversation.pk)
 
-    assert await observe(STAFF, try_cell) == as_text(STAFF)
+    async def leave(conversation: str) -> None:
+        """What is left on the screen would be welcomed again."""
+        if left := await site.there_is(Conversation.objects.filter(pk=conversation).first):
+            await site.there_is(left.end, by=Author.SYSTEM, at=site.clock.now())
+            await site.there_is(left.registered, at=site.clock.now())
+
+    assert await observe(STAFF, site, enter, leave) == as_text(STAFF)
