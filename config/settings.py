@@ -195,7 +195,7 @@ if DATABASE_URL:
         DATABASES = {"default": env.db_url_config(DATABASE_URL)}
     except (ImproperlyConfigured, ValueError):
         DATABASES = {"default": {}}
-    if DATABASES["default"].get("ENGINE") != "django.db.backends.postgresql":
+    if DATABASES["default"].get("ENGINE") != "django.db.backends.postgresql" or not DATABASES["default"].get("NAME"):
         PROBLEMS.append("DATABASE_URL: must be the address of a PostgreSQL database (postgres://…), or empty for SQLite in STATE_DIR.")
         DATABASES = {"default": {"ENGINE": "django.db.backends.postgresql", "NAME": "none"}}  # only so that `check` can run and say so
     DATABASES["default"].setdefault("OPTIONS", {}).update(
