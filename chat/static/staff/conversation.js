@@ -57,7 +57,7 @@ function Composer({one, act}) {
       <b id="box-to">${say(ended ? "unsent_to" : "writing_to", {name: nameOf(one)})}</b>
       <span id="box-help" class="composer-help">
         ${why === "too_long" || length > most ? html`<b>${say("too_many", {n: Math.max(1, length - most)})}</b>`
-          : length > most * COUNT_FROM ? say("count", {length, most}) : !ended && sendsByEnter.matches && say("enter_sends")}
+          : length > most * COUNT_FROM ? html`<b>${say("count", {length, most})}</b>` : !ended && sendsByEnter.matches && say("enter_sends")}
       </span>
     </p>
     <textarea id="box" class="box" rows="3" aria-describedby="box-to box-help" readOnly=${ended}

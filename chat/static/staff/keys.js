@@ -8,6 +8,8 @@ export const KEYS = [
   {shown: ["B"], what: "key_box"},
   {shown: ["R"], what: "key_registration"},
   {shown: ["W"], what: "key_queue"},
+  {shown: ["Enter"], what: "key_send"},
+  {shown: ["Shift Enter"], what: "key_line"},
   {shown: ["Esc"], what: "key_leave"},
   {shown: ["?"], what: "key_help"},
 ];

@@ -155,7 +155,7 @@ export class RegistrationForm {
     } finally {
       this.place.inert = this.state.done;
       this.#say({busy: false});
-      this.place.querySelector("[aria-invalid=true], .errorlist ~ textarea, .errorlist ~ select, .errorlist ~ input")?.focus();
+      toRemark(this.place);
     }
   }
 
@@ -172,6 +172,14 @@ export class RegistrationForm {
     this.state = {...this.state, ...news};
     this.#changed();
   }
+}
+
+/** To the first field that is wrong; when it is none of them, to the words about the whole. */
+function toRemark(place) {
+  const field = place.querySelector("[aria-invalid=true]");
+  const remark = place.querySelector(".errorlist, .field-error");
+  remark?.setAttribute("tabindex", "-1");
+  (field ?? remark)?.focus();
 }
 
 /** Enter in a line of its own must not register a conversation by accident. */

@@ -49,7 +49,7 @@ export function letterOf(one) {
 /** A region's name as people here say it; all have the same first two words, which tell a passer-by what this is. */
 export const short = (name) => name.replace(/^Veilig Thuis /, "");
 export const regionName = (slug) => (slug ? short(boot.regions[slug] ?? slug) : say("no_region"));
-export const roleName = (code) => (code && boot.roles[code]) || say("no_role");
+export const roleName = (code) => say(code in boot.roles ? `role_${code}` : "no_role");
 
 // The server's clock: this computer's own may be wrong, and then no waiting time would be right.
 const {responseStart = 0} = performance.getEntriesByType("navigation")[0] ?? {};
