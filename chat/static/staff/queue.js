@@ -10,7 +10,7 @@ export const waited = (waiting) => wall() - Date.parse(waiting.since);
 export const isMine = (waiting) => ["own", "interrupted"].includes(waiting.offer);
 
 /** How long somebody waits, in words and in a shape that grows with it. */
-export function Wait({waiting}) {
+function Wait({waiting}) {
   const ms = waited(waiting);
   const loud = ms >= VERY_LONG ? "very" : ms >= LONG ? "long" : "short";
   return html`<span class="wait" data-loud=${loud}>

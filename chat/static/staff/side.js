@@ -42,7 +42,7 @@ function Registration({one, act}) {
 
 const roomWords = ({connected, room}) => (!connected ? say("colleague_lost") : room > 0 ? say("colleague_room", {n: room}) : say("colleague_full"));
 
-export function Colleagues({duty}) {
+function Colleagues({duty}) {
   const all = duty?.colleagues ?? [];
   return html`<section class="part colleagues" aria-labelledby="colleagues-title">
     <h2 id="colleagues-title" tabindex="-1">${say("colleagues")} <span class="number">${all.length}</span></h2>
