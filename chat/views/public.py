@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -92,9 +93,11 @@ def start_page(request: HttpRequest, at: datetime, form: StartForm | None = None
             "lang": asked if asked in language.LANGUAGES else "",
         }
     )
+    # A time alone says 'today': a closing of another day is not mentioned.
+    today = line.closes_at is not None and line.closes_at.astimezone(AMSTERDAM).date() == at.astimezone(AMSTERDAM).date()
     context = {
         "form": form,
-        "opening": line,
+        "opening": line if today else replace(line, closes_at=None),
         "closing_soon": line.closes_at is not None and line.closes_at - at <= settings.CLOSING_SOON,
         "municipalities": list(Municipality.objects.valid_on(at.astimezone(AMSTERDAM).date()).values_list("name", flat=True)),
         "region": region,
