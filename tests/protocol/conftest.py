@@ -1,16 +1,47 @@
-"""The whole product in this process, for everything that its doors promise."""
+"""The whole product in this process, for everything that its doors promise; Ans, who is on duty, and a chatter who talks to her."""
 
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest_asyncio
 
+# Models can be imported only once Django is set up, so each fixture imports what it needs.
+
 
 @pytest_asyncio.fixture
 async def site(transactional_db: None, clock: Any) -> AsyncIterator[Any]:
     """`site.there_is(…)`, `site.passes(seconds=12)`, `site.settled()`; people are made with it: `Chatter(site)`."""
-    from tests.client import Site  # models can be imported only now
+    from tests.client import Site
 
     site = Site(clock)
     yield site
     await site.close()
+
+
+@pytest_asyncio.fixture
+async def employee(site: Any) -> Any:
+    """Ans is on duty, and connected."""
+    from tests.client import Employee
+    from tests.factories import EmployeeFactory
+
+    employee = await Employee(site).logs_in(await site.there_is(EmployeeFactory, on_duty=True, name="Ans"))
+    await employee.connects()
+    return employee
+
+
+@pytest_asyncio.fixture
+async def talk(site: Any, employee: Any) -> Any:
+    """A running conversation with Ans: the notice of the accept is number 1."""
+    from tests.factories import ConversationFactory
+
+    return await site.there_is(ConversationFactory, region=employee.who.region, nickname="Zij", held=employee.who)
+
+
+@pytest_asyncio.fixture
+async def chatter(site: Any, talk: Any) -> Any:
+    """The one who talks to Ans, connected."""
+    from tests.client import Chatter
+
+    chatter = Chatter(site).holds(talk.secret)
+    await chatter.connects()
+    return chatter

@@ -7,7 +7,6 @@ Every frame of the contract, in every situation, from each side: what the one wh
 import uuid
 from collections.abc import Awaitable, Callable
 
-from chat.models import Conversation
 from chat.rules import Author
 from tests.client import Chatter, Employee, Site, Socket
 from tests.factories import ConversationFactory, EmployeeFactory, RegionFactory
@@ -112,7 +111,7 @@ async def answer_to(line: Socket, row: str, site: Site, **about: str) -> str:
 Situation = tuple[Socket, str]  # a connection, and the conversation that the frames are about
 
 
-async def observe(table: str, site: Site, enter: Callable[[str], Awaitable[Situation]], leave: Callable[[str], Awaitable[None]]) -> str:
+async def observe(table: str, site: Site, enter: Callable[[str], Awaitable[Situation]]) -> str:
     """The same table with what was heard in its cells."""
     rows, columns = rows_and_columns(table)
     lines = [line.split("|") for line in table.strip("\n").splitlines()]
@@ -125,7 +124,6 @@ async def observe(table: str, site: Site, enter: Callable[[str], Awaitable[Situa
             line[n] = f" {await answer_to(connection, row, site, **about):<{widths[n] - 1}}"
             if row in CHANGES_THE_SITUATION:
                 await connection.hangs_up()
-                await leave(conversation)
                 del entered[column]
     return "\n".join("|".join(line).rstrip() for line in lines)
 
@@ -160,18 +158,15 @@ async def test_what_a_chatter_hears_to_every_frame_in_every_situation(site):
         await site.settled()
         return line, str(conversation.pk)
 
-    async def leave(conversation: str) -> None:
-        pass
-
-    assert await observe(CHATTER, site, enter, leave) == as_text(CHATTER)
+    assert await observe(CHATTER, site, enter) == as_text(CHATTER)
 
 
 async def test_what_an_employee_hears_to_every_frame_in_every_situation(site):
     region = await site.there_is(RegionFactory)
-    me, colleague = [await site.there_is(EmployeeFactory, on_duty=True, region=region, maximum=99) for _ in range(2)]
-    off_duty = await site.there_is(EmployeeFactory, region=region)
 
     async def enter(column: str) -> Situation:
+        me, colleague = [await site.there_is(EmployeeFactory, on_duty=True, region=region) for _ in range(2)]
+        off_duty = await site.there_is(EmployeeFactory, region=region)
         holder = {"mine": me, "mine, left": me, "mine, ended": me, "another's": colleague}.get(column)
         conversation = await site.there_is(ConversationFactory, region=region, held=holder)
         employee = await Employee(site).logs_in(off_duty if column == "off duty" else me)
@@ -188,10 +183,4 @@ async def test_what_an_employee_hears_to_every_frame_in_every_situation(site):
         await site.settled()
         return line, str(uuid.uuid4() if column == "nowhere" else conversation.pk)
 
-    async def leave(conversation: str) -> None:
-        """What is left on the screen would be welcomed again."""
-        if left := await site.there_is(Conversation.objects.filter(pk=conversation).first):
-            await site.there_is(left.end, by=Author.SYSTEM, at=site.clock.now())
-            await site.there_is(left.registered, at=site.clock.now())
-
-    assert await observe(STAFF, site, enter, leave) == as_text(STAFF)
+    assert await observe(STAFF, site, enter) == as_text(STAFF)

@@ -10,7 +10,7 @@ from django.utils.translation import gettext, override
 from chat import entries
 from chat.models import Entry
 from chat.rules import Author
-from tests.client import Chatter, Employee, Site, Socket
+from tests.client import Chatter, Socket
 from tests.factories import ConversationFactory, EmployeeFactory, writes
 
 
@@ -18,28 +18,6 @@ def in_short(frames: list[dict[str, Any]]) -> list[str]:
     """`entry 3`, `state active`: what matters in an order of frames."""
     which = {"entry": "seq", "ack": "seq", "state": "state", "read": "seq", "gone": "reason", "welcome": "last_seq", "refused": "code"}
     return [" ".join([frame["type"], str(frame[which[frame["type"]]])]) if frame["type"] in which else frame["type"] for frame in frames]
-
-
-@pytest.fixture
-async def employee(site: Site) -> Employee:
-    """Ans is on duty, and connected."""
-    row = await site.there_is(EmployeeFactory, on_duty=True, name="Ans")
-    employee = await Employee(site).logs_in(row)
-    await employee.connects()
-    return employee
-
-
-@pytest.fixture
-async def talk(site: Site, employee: Employee) -> Any:
-    """A running conversation with Ans: the notice of the accept is number 1."""
-    return await site.there_is(ConversationFactory, region=employee.who.region, nickname="Zij", held=employee.who)
-
-
-@pytest.fixture
-async def chatter(site: Site, talk: Any) -> Chatter:
-    chatter = Chatter(site).holds(talk.secret)
-    await chatter.connects()
-    return chatter
 
 
 # ---------------------------------------------------------------- hello
