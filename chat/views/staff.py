@@ -72,6 +72,7 @@ def workspace(request: HttpRequest) -> HttpResponse:
         "region": {"slug": region.code, "name": region.name},
         "regions": dict(Region.objects.values_list("code", "name")),
         "roles": {code: str(label) for code, label in ROLES},
+        "now": at.isoformat(),  # waiting times do not depend on this computer's clock
         "open": line.open,
         "opens_at": line.opens_at and line.opens_at.isoformat(),
         "closes_at": line.closes_at and line.closes_at.isoformat(),
