@@ -290,14 +290,14 @@ class SocketLine(AsyncConsumer):
                 self.push(self.pong())
 
     def show_state(self, seen: queue.Seen, state: protocol.StateFrame) -> None:
-        followed = self.followed[seen.pk]
-        if followed.state != state and seen.step >= followed.step:
+        followed = self.followed.get(seen.pk)  # none when the line was left meanwhile
+        if followed and followed.state != state and seen.step >= followed.step:
             followed.state, followed.step = state, seen.step
             self.push(state, seen.pk)
 
     def show_read(self, conversation: UUID, author: Author, seq: int) -> None:
-        followed = self.followed[conversation]
-        if seq > followed.read and followed.welcomed:
+        followed = self.followed.get(conversation)
+        if followed and followed.welcomed and seq > followed.read:
             followed.read = seq
             self.push(protocol.ReadFrame(author, seq), conversation)
 

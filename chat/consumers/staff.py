@@ -150,8 +150,7 @@ class StaffLine(SocketLine):
         """Accepted through another connection of this employee."""
         if seen.pk not in self.followed or self.followed[seen.pk].step[0] < seen.assignment:
             await self._guarded(partial(self._welcome, facts, seen, 0), about=seen.pk)
-            if seen.pk in self.followed:
-                self.show_state(seen, facts.staff_state(seen.pk))
+            self.show_state(seen, facts.staff_state(seen.pk))
 
     def _why_gone(self, seen: queue.Seen) -> str:
         if seen.registered:
