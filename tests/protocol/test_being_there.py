@@ -6,11 +6,6 @@ from staffing.models import Duty
 from tests.client import Chatter, Employee
 from tests.factories import ConversationFactory, EmployeeFactory
 
-
-async def heard_at(site, conversation):
-    return (await site.there_is(type(conversation).objects.select_related("presence").get, pk=conversation.pk)).presence.heard_at
-
-
 # ---------------------------------------------------------------- the heartbeat
 
 
@@ -109,7 +104,7 @@ async def test_an_employee_whose_connection_goes_stays_on_duty(site, employee, t
     await employee.line.hangs_up()
     await site.passes(minutes=2)
 
-    assert (await site.there_is(Duty.objects.running().get)).employee == employee.who
+    assert (await site.there_is(Duty.objects.running().get)).employee_id == employee.who.pk
 
 
 async def test_a_chat_whose_region_falls_silent_goes_out_to_the_others_at_that_moment(site, employee):
