@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import pytest_asyncio
 from django.conf import settings
@@ -82,6 +83,11 @@ def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[None]:
     if report.skipped:
         report.outcome, report.longrepr = "failed", f"skipped, which no file may be: {report.longrepr}"
     return report
+
+
+# No test judges speed: a busy machine is no failure. What made a property fail is printed, so that it can be tried again.
+hypothesis.settings.register_profile("geruisloos", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("geruisloos")
 
 
 # ---------------------------------------------------------------- time
