@@ -101,7 +101,10 @@ class OriginChecked:
         secure = scope.get("scheme") in ("wss", "https")
         if settings.TRUSTED_PROXIES:
             secure = header(scope, b"x-forwarded-proto") == "https"
-        parts = urlsplit(origin)
+        try:
+            parts = urlsplit(origin)
+        except ValueError:  # 'https://[' is no address
+            return False
         return (parts.scheme, parts.netloc) == ("https" if secure else "http", host)
 
 
