@@ -34,7 +34,9 @@ async def talk(site: Any, employee: Any) -> Any:
     """A running conversation with Ans: the notice of the accept is number 1."""
     from tests.factories import ConversationFactory
 
-    return await site.there_is(ConversationFactory, region=employee.who.region, nickname="Zij", held=employee.who)
+    talk = await site.there_is(ConversationFactory, region=employee.who.region, nickname="Zij", held=employee.who)
+    await site.settled()
+    return talk
 
 
 @pytest_asyncio.fixture
