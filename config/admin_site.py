@@ -31,7 +31,7 @@ SECTIONS = [
 class OversightSite(admin.AdminSite):
     site_title = site_header = _("Oversight")
     index_title = _("What is to be done")
-    enable_nav_sidebar = True
+    enable_nav_sidebar = False  # the first page leads everywhere, and lists need the width
 
     def has_permission(self, request: HttpRequest) -> bool:
         return oversees(request.user)

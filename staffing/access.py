@@ -7,12 +7,14 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
+from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, ValidationError
 from django.db import models
 from django.http import Http404, HttpRequest
 from django.utils.crypto import constant_time_compare
+from django.utils.text import capfirst
 
 from staffing import clock
 from staffing.models import Employee, Look, Region, Role
@@ -141,8 +143,16 @@ class Overseen(admin.options.BaseModelAdmin):
         if db_field.remote_field.model is not Region or is_national(request.user):
             return super().formfield_for_foreignkey(db_field, request, **kwargs)
         own: int | None = getattr(request.user, "region_id", None)
-        kwargs |= {"queryset": Region.objects.filter(pk__in=[own]), "initial": own, "empty_label": None, "required": True}
+        rows = Region.objects.filter(pk__in=[own])
+        kwargs |= {"queryset": rows, "initial": own, "empty_label": None, "required": True, "help_text": ""}
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """A choice is a choice: no buttons beside it that open windows to other rows."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field and isinstance(field.widget, RelatedFieldWidgetWrapper):
+            field.widget = field.widget.widget
+        return field
 
 
 class OversightAdmin(Overseen, admin.ModelAdmin):
@@ -157,7 +167,7 @@ class OversightAdmin(Overseen, admin.ModelAdmin):
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         if self.recorded and self.has_view_permission(request):
             self._look(request, Look.Action.LIST, self.model, part=request.GET.urlencode())
-        return super().changelist_view(request, extra_context)
+        return super().changelist_view(request, {"title": capfirst(self.opts.verbose_name_plural)} | (extra_context or {}))
 
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: dict[str, Any] | None = None
