@@ -111,7 +111,8 @@ export class Talk {
   }
 
   #lineIs({line, code, transport}) {
-    if (line === "here" || transport === "poll") this.#heard = performance.now(); // a poll is silent while it waits
+    // A poll is silent while it waits: its silence counts from when it was lost.
+    if (line === "here" || (this.#live && transport === "poll")) this.#heard = performance.now();
     this.#transport = transport;
     this.#live = line === "here";
     if (line === "here") {
