@@ -1,7 +1,7 @@
-"""Static files under names with a hash of their content, also inside imports between ES modules."""
+"""Static files under names with a hash of their content, also inside imports between ES modules, and compressed beside themselves."""
 
-from django.contrib.staticfiles.storage import ManifestStaticFilesStorage
+from servestatic.storage import CompressedManifestStaticFilesStorage
 
 
-class ManifestStorage(ManifestStaticFilesStorage):
+class ManifestStorage(CompressedManifestStaticFilesStorage):
     support_js_module_import_aggregation = True

@@ -142,7 +142,7 @@ def conversation_page(
     return render(request, "public/conversation.html", context, status=status)
 
 
-def end_page(request: HttpRequest, conversation: Conversation, at: datetime) -> HttpResponse:
+def end_page(request: HttpRequest, conversation: Conversation, at: datetime, *, unsent: str = "", status: int = 200) -> HttpResponse:
     """What the other side said last and was not read yet, and nothing earlier; nothing when the chatter ended it."""
     facts = queue.look({conversation.pk}, (), at)
     lines = all_after(conversation.pk, facts.first_seq(conversation.pk) - 1)
@@ -150,10 +150,11 @@ def end_page(request: HttpRequest, conversation: Conversation, at: datetime) -> 
         "entries": [shown(line) for line in lines],
         "state": facts.chatter_state(conversation.pk).body(),
         "ended_by": conversation.ended_by,
+        "unsent": unsent,
         "boot": boot(conversation),
         "new_conversation": uuid.uuid4(),
     }
-    return render(request, "public/ended.html", context)
+    return render(request, "public/ended.html", context, status=status)
 
 
 def all_after(conversation: uuid.UUID, seq: int) -> list[protocol.Entry]:
@@ -176,14 +177,19 @@ def in_words(state: protocol.StateFrame) -> str:
     if state.state is State.ENDED:
         return _("The conversation is over.")
     if state.state is State.WAITING:
-        before = (state.position or 1) - 1
-        if before == 0:
-            return _("You are next.")
-        return _("There is 1 person before you.") if before == 1 else _("There are {n} people before you.").format(n=before)
+        match (state.position or 1) - 1:
+            case 0:
+                return _("You are next.")
+            case 1:
+                return _("There is 1 person before you.")
+            case before:
+                return _("There are {n} people before you.").format(n=before)
+    if state.employee is None:
+        return _("The connection with the employee is gone. A colleague will come soon. Everything you wrote is kept.")
     if state.peer is Peer.LOST:
         text = _("The connection with {name} is gone. A colleague will come soon. Everything you wrote is kept.")
     else:
-        text = _("{name} is talking to you now.")
+        text = _("{name} is here.")
     return text.format(name=state.employee)
 
 
@@ -263,7 +269,8 @@ def write(request: HttpRequest, conversation: Conversation, at: datetime) -> Htt
         if as_json:
             return JsonResponse({"type": "refused", **protocol.RefusedFrame(id, no.code, detail).body()}, status=status)
         if no.code is Refusal.ENDED:
-            return SeeOther("/")
+            conversation.refresh_from_db()  # it may have ended since it was looked up
+            return end_page(request, conversation, at, unsent=text, status=status)
         return conversation_page(request, conversation, at, draft=text, error=detail, status=status)
     if as_json:
         return JsonResponse({"type": "ack", **protocol.Ack(entry.id, entry.seq, entry.at).body()})
