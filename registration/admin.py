@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -104,7 +105,8 @@ class RegistrationAdmin(ReadOnlyAdmin):
         except Refused as no:
             if no.code is Refusal.CHANGED:
                 form.changed_meanwhile()
-            form.refused(no, form.missing if no.code is Refusal.INCOMPLETE else ())
+            else:
+                form.refused(no, form.missing if no.code is Refusal.INCOMPLETE else ())
             return False
         messages.success(request, _("The registration is closed.") if "_close" in request.POST else _("The registration is saved."))
         return True
@@ -145,10 +147,18 @@ def in_words(link: RegisteredConversation) -> dict[str, Any]:
 # ---------------------------------------------------------------- code lists
 
 
+class CodeForm(forms.ModelForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk and "code" in self.fields:
+            self.fields["code"].disabled = True  # Clavis knows it by this
+
+
 class CodeInline(Overseen, admin.TabularInline):
     """A code is never removed: old registrations keep theirs. It gets a last day."""
 
     model = Code
+    form = CodeForm
     fields = ["code", "label_nl", "label_en", "position", "valid_from", "valid_until"]
     extra = 0
     can_delete = False

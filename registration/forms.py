@@ -128,6 +128,7 @@ class RegistrationForm(forms.Form):
         for asked in self.lists:
             words[asked.key] = ", ".join(code.label for code in self.registration.chosen() if code.list_id == asked.pk)
         self.theirs = {name: text for name, text in words.items() if mine.get(name) != by_field(now).get(name, frozenset())}
+        self.add_error(None, _("Somebody else has changed this meanwhile. Look at both; saving again puts yours in its place."))
 
     def refused(self, no: Refused, needed: Iterable[str] = ()) -> None:
         """Say at the form why it was refused, and beside the fields what is needed first."""

@@ -2,14 +2,15 @@
 
 import re
 import uuid
+from datetime import timedelta
 
 import pytest
 from django.test import Client
 
-from registration.models import Registration
+from registration.models import Code, Registration
 from registration.rules import State
 from staffing.models import Look
-from tests.factories import EmployeeFactory
+from tests.factories import EmployeeFactory, MunicipalityFactory
 from tests.registering import ADVICE, CONTENT, FILLED_IN, closed, code_lists, draft
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
@@ -234,3 +235,23 @@ def test_every_post_needs_the_token():
     client.force_login(kept.holder)
 
     assert client.post(address(kept), {"content": "x"}).status_code == 403
+
+
+def test_a_code_that_is_no_longer_valid_is_not_offered_but_stays_where_it_was_chosen(clock):
+    chosen, other = draft(ended=False, answers=FILLED_IN), draft(ended=False)
+    Code.objects.filter(code="witness").update(valid_until=clock.now().date() - timedelta(days=1))
+
+    assert 'value="witness"' in Desk(chosen.holder).opens(chosen).content.decode()
+    assert 'value="witness"' not in Desk(other.holder).opens(other).content.decode()
+
+
+def test_the_municipalities_of_the_own_region_come_first():
+    kept = draft(ended=False)
+    far, near = MunicipalityFactory(name="Aalsmeer"), MunicipalityFactory(name="Zaanstad", region=kept.region)
+    desk = Desk(kept.holder)
+
+    page = desk.opens(kept).content.decode()
+    desk.saves(kept, **desk.fields(kept), municipality=far.cbs_code)
+
+    assert page.index(near.name) < page.index(far.name)
+    assert Registration.objects.get().municipality == far
