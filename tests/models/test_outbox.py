@@ -2,6 +2,7 @@
 
 import json
 import os
+import stat
 import threading
 from contextlib import suppress
 from dataclasses import replace
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 from registration import clavis, outbox
 from registration.models import Delivery, Version
-from registration.models.delivery import LEASE
+from registration.models.delivery import LEASE, DeliveryQuerySet
 from tests.factories import MunicipalityFactory
 from tests.registering import ADVICE, CONTENT, FILLED_IN, closed, code_lists
 from tests.test_house import ROOT
@@ -91,15 +92,23 @@ def test_the_delivery_says_when_it_arrived_and_with_what_receipt(drop, clock):
     assert len(delivery.receipt) == 64
 
 
-def test_the_file_is_flushed_aside_before_it_gets_its_name(drop, monkeypatch):
+def test_the_file_is_flushed_aside_before_it_gets_its_name_and_the_name_after_it(drop, monkeypatch):
     steps = []
     flush, rename = os.fsync, os.rename
-    monkeypatch.setattr(clavis.os, "fsync", lambda fd: (steps.append("flush"), flush(fd)))
-    monkeypatch.setattr(clavis.os, "rename", lambda a, b: (steps.append((a.name[0], b.name[0] != ".")), rename(a, b)))
 
+    def flushes(descriptor):
+        steps.append("file flushed" if stat.S_ISREG(os.fstat(descriptor).st_mode) else "directory flushed")
+        flush(descriptor)
+
+    def renames(aside, name):
+        steps.append(f"renamed from {aside.name[0]} to {name.suffix}")
+        rename(aside, name)
+
+    monkeypatch.setattr(clavis.os, "fsync", flushes)
+    monkeypatch.setattr(clavis.os, "rename", renames)
     closed()
 
-    assert steps[-3:] == ["flush", (".", True), "flush"]
+    assert steps[-3:] == ["file flushed", "renamed from . to .json", "directory flushed"]
 
 
 def test_what_crashed_after_the_commit_is_found_again(drop, clock, monkeypatch):
@@ -194,25 +203,30 @@ def test_versions_of_one_registration_go_in_order(drop, clock, unwilling, monkey
     assert Delivery.objects.claim(clock.now()).version == second
 
 
-def test_of_two_workers_one_gets_it(drop, clock, monkeypatch):
+def test_of_several_workers_who_found_the_same_delivery_one_gets_it(drop, clock, monkeypatch):
     due_delivery(monkeypatch)
-    start, got = threading.Barrier(4), []
+    all_have_found_it, got = threading.Barrier(4), []
+    update = DeliveryQuerySet.update
+
+    def takes(self, **what):
+        all_have_found_it.wait(20)
+        return update(self, **what)
 
     def worker():
         try:
-            start.wait()
             got.append(Delivery.objects.claim(clock.now()))
         finally:
             connections.close_all()
 
+    monkeypatch.setattr(DeliveryQuerySet, "update", takes)
     workers = [threading.Thread(target=worker) for _ in range(4)]
     for one in workers:
         one.start()
     for one in workers:
         one.join(30)
 
-    assert len([one for one in got if one]) == 1
     assert len(got) == 4
+    assert len([one for one in got if one]) == 1
 
 
 def test_who_lost_the_lease_says_nothing_any_more(drop, clock, monkeypatch):
