@@ -30,6 +30,7 @@ from chat.consumers.line import header  # noqa: E402
 from chat.consumers.staff import StaffLine  # noqa: E402
 from chat.polls import LongPolling  # noqa: E402
 from chat.protocol import Close  # noqa: E402
+from config import watch  # noqa: E402
 from config.headers import common  # noqa: E402
 from staffing import clock  # noqa: E402
 
@@ -122,13 +123,17 @@ class Http:
 
 
 async def lifespan(scope: Any, receive: Receive, send: Send) -> None:
-    """Begin the round with the server, and end it with a flush; a server without this protocol begins it with the first line."""
+    """Begin round and watch with the server, and end them with a flush; without this protocol the first line begins the round."""
+    watching = None
     while True:
         event = await receive()
         if event["type"] == "lifespan.startup":
             rounds.running()
+            watching = watch.begin()
             await send({"type": "lifespan.startup.complete"})
         else:
+            if watching:
+                watching.cancel()
             await rounds.stop()
             await send({"type": "lifespan.shutdown.complete"})
             return

@@ -52,6 +52,8 @@ def log_out(request: HttpRequest) -> HttpResponse:
             handover.leave(request.user, at=clock.now())
         except Refused as no:
             if no.code is not Refusal.NOT_ON_DUTY:
+                if "text/html" in request.headers.get("Accept", ""):
+                    return render(request, "staff/refused.html", {"message": no.detail()}, status=409)
                 return JsonResponse({"code": no.code, "detail": no.detail()}, status=409)
         logout(request)
     return redirect(settings.LOGIN_URL)
