@@ -34,6 +34,7 @@ class WaitingPoll:
         self.credential: int | None = credential
         self.news = asyncio.Event()
         self.state: protocol.StateFrame | None = None
+        self.newest: protocol.StateFrame | None = None
 
     def conversations(self) -> Collection[UUID]:
         return (self.conversation,)
@@ -48,7 +49,19 @@ class WaitingPoll:
         pass
 
     def show(self, facts: queue.Facts) -> None:
-        if self.conversation not in facts.conversations or facts.chatter_state(self.conversation) != self.state:
+        seen = facts.conversations.get(self.conversation)
+        if seen is None:  # a look from before it began
+            return
+        if seen.left:
+            self.news.set()
+        self.newest = facts.chatter_state(self.conversation)
+        if self.state and self.newest != self.state:
+            self.news.set()
+
+    def has_said(self, state: protocol.StateFrame) -> None:
+        """What the waiting begins with; a look that came while it was read may know more already."""
+        self.state = state
+        if self.newest and self.newest != state:
             self.news.set()
 
     def beat(self, at: datetime) -> None:
@@ -123,7 +136,7 @@ async def _answer(scope: Any) -> tuple[int, dict[str, Any], str]:
             hints.told(conversation.pk, Author.CHATTER, seq, poll)
         differs = version is not None and version != body["version"]
         if wait and not body["entries"] and not differs and body["state"]["state"] != State.ENDED:
-            poll.state = body["_state"]
+            poll.has_said(body["_state"])
             await _first_of(poll.news, at + wait)
             if not await pool.run(_still_valid, credential.pk):
                 raise Refused(Refusal.NOT_FOUND)
