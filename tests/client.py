@@ -296,13 +296,24 @@ class Socket:
             raise AssertionError(f"did not hear {what} within {PATIENCE} s; heard {self.frames[self._position :]}") from None
 
 
+class Patient(httpx.ASGITransport):
+    """Whatever does not answer fails, and says which request it was."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return await super().handle_async_request(request)
+        except TimeoutError:
+            raise AssertionError(f"no answer to {request.method} {request.url} within {PATIENCE} s") from None
+
+
 class Browser:
     """One browser with its cookies, and with an address that must be found nowhere."""
 
     def __init__(self, site: Site, *, language: str = "nl", address: str = "192.0.2.77", forwarded: str = "") -> None:
         self.site, self.address = site, address
         self.headers = {"Accept-Language": language} | ({"X-Forwarded-For": forwarded} if forwarded else {})
-        transport = httpx.ASGITransport(app=application, client=(address, 50_000))
+        transport = Patient(app=application, client=(address, 50_000))
         self.http = httpx.AsyncClient(transport=transport, base_url=ORIGIN, headers=self.headers)
         self._token = ""
         site.browsers.append(self)
