@@ -1,10 +1,9 @@
 """The chatter's cookie: two halves without an expiry date, one of them out of reach of scripts. One half alone opens nothing."""
 
 from collections.abc import Mapping
-from http.cookies import CookieError, SimpleCookie
 
 from django.conf import settings
-from django.http import HttpResponseBase
+from django.http import HttpResponseBase, parse_cookie
 
 from chat.models import Halves
 
@@ -16,11 +15,12 @@ def halves(cookies: Mapping[str, str]) -> Halves | None:
 
 
 def from_header(header: str) -> dict[str, str]:
-    """The cookies of a connection's header; nothing when it cannot be read."""
-    try:
-        return {name: morsel.value for name, morsel in SimpleCookie(header).items()}
-    except CookieError:
-        return {}
+    """
+    The cookies of a connection's header, read as Django reads those of a page.
+
+    Not by http.cookies, which gives up at one cookie that it cannot read: other pages of the same domain set such ones.
+    """
+    return parse_cookie(header)
 
 
 def give(response: HttpResponseBase, secret: Halves) -> None:

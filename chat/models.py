@@ -128,7 +128,11 @@ class ConversationManager(models.Manager["Conversation"]):
         return made
 
     def opened_by(self, halves: Halves, at: datetime) -> "tuple[Conversation, Credential] | None":
-        """The conversation that this browser holds; None when a half is wrong or the browser was silent for COOKIE_LIFE (D6)."""
+        """
+        The conversation that this browser holds; None when a half is wrong or the browser was silent for COOKIE_LIFE (D6).
+
+        After a quick exit too: the start form, sent again from the history, must not lead back (threat-model 4.2).
+        """
         found = (
             Credential.objects.filter(first=digest(halves.first))
             .select_related("conversation__presence", "conversation__holder", "conversation__region")
@@ -136,7 +140,7 @@ class ConversationManager(models.Manager["Conversation"]):
         )
         if not found or not hmac.compare_digest(bytes(found.second), digest(halves.second)):
             return None
-        if not is_connected(found.conversation.presence.heard_at, at, settings.COOKIE_LIFE):
+        if found.conversation.left_at or not is_connected(found.conversation.presence.heard_at, at, settings.COOKIE_LIFE):
             return None
         return found.conversation, found
 
@@ -190,11 +194,14 @@ class Conversation(models.Model):
             return None
         return rules.Waiting(self.pk, self.region_id, self.waiting_since, settings.OVERFLOW_AFTER)
 
+    @transaction.atomic
     def new_credential(self, *, at: datetime) -> Halves:
         """One more cookie for this browser; the oldest ones beyond CREDENTIALS_KEPT open nothing any more."""
         halves = Halves.new()
+        # Under the lock: of two forms at the same moment the first would take back the cookie of the second.
+        self.lock()
         Credential.objects.create(conversation=self, first=digest(halves.first), second=digest(halves.second), made_at=at)
-        kept = Credential.objects.filter(conversation=self).order_by("-made_at", "-pk").values_list("pk", flat=True)[:CREDENTIALS_KEPT]
+        kept = Credential.objects.filter(conversation=self).order_by("-pk").values_list("pk", flat=True)[:CREDENTIALS_KEPT]
         Credential.objects.filter(conversation=self).exclude(pk__in=list(kept)).delete()
         return halves
 

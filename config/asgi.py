@@ -21,7 +21,7 @@ django_application = get_asgi_application()
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402 - Django first
 from django.conf import settings  # noqa: E402
 from django.http.request import split_domain_port, validate_host  # noqa: E402
-from django.urls import path  # noqa: E402
+from django.urls import path, re_path  # noqa: E402
 from servestatic import ServeStaticASGI  # noqa: E402
 
 from chat import rounds  # noqa: E402
@@ -64,7 +64,9 @@ class AddressDigest:
     def address(scope: Any) -> str:
         """The client's address: as many steps back in X-Forwarded-For as there are trusted proxies, else the socket's."""
         if settings.TRUSTED_PROXIES:
-            steps = [step.strip() for step in header(scope, b"x-forwarded-for").split(",") if step.strip()]
+            # A proxy may add a line of its own instead of a step to the last one: together they are one list.
+            said = ",".join(value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for")
+            steps = [step.strip() for step in said.split(",") if step.strip()]
             if len(steps) >= settings.TRUSTED_PROXIES:
                 return steps[-settings.TRUSTED_PROXIES]
         return (scope.get("client") or ("",))[0]
@@ -75,6 +77,8 @@ class AddressDigest:
             self._key, self._hour = secrets.token_bytes(32), hour
         try:
             parsed = ipaddress.ip_address(address)
+            if isinstance(parsed, ipaddress.IPv6Address):
+                parsed = parsed.ipv4_mapped or parsed  # otherwise all of IPv4 would be one /56
             cut = parsed.packed[: 3 if parsed.version == 4 else 7]
         except ValueError:
             cut = address.encode()
@@ -122,6 +126,12 @@ class Http:
             await django_application(scope, receive, send)
 
 
+async def no_such_line(scope: Any, receive: Receive, send: Send) -> None:
+    """A socket at an address that is none: refused before the upgrade, and no error of ours."""
+    await receive()
+    await send({"type": "websocket.close", "code": Close.NO_CONVERSATION})
+
+
 async def lifespan(scope: Any, receive: Receive, send: Send) -> None:
     """Begin round and watch with the server, and end them with a flush; without this protocol the first line begins the round."""
     watching = None
@@ -150,6 +160,8 @@ STATIC: dict[str, Any] = {
     "allow_all_origins": False,
     "immutable_file_test": r"\.[0-9a-f]{12}\.",
 }
-sockets = OriginChecked(URLRouter([path("ws/chatter/", ChatterLine.as_asgi()), path("ws/staff/", StaffLine.as_asgi())]))
+sockets = OriginChecked(
+    URLRouter([path("ws/chatter/", ChatterLine.as_asgi()), path("ws/staff/", StaffLine.as_asgi()), re_path("", no_such_line)])
+)
 routes = ProtocolTypeRouter({"http": Http(), "websocket": sockets, "lifespan": lifespan})
 application = AddressDigest(ServeStaticASGI(routes, root=settings.STATIC_ROOT, **STATIC) if settings.STATIC_ROOT.exists() else routes)

@@ -1,11 +1,14 @@
 """Who gets in, who gets nothing, and whose right ends while the line is open (threat-model N6, N9, S3; the close codes)."""
 
+import asyncio
+import re
 import uuid
 
 import pytest
 from django.contrib.sessions.models import Session
 
 from chat.models import Credential
+from config.asgi import AddressDigest
 from staffing.models import Role
 from tests.client import ORIGIN, Chatter, Employee, session_of
 from tests.factories import ConversationFactory, EmployeeFactory, RegionFactory
@@ -65,6 +68,32 @@ async def test_behind_a_proxy_the_scheme_is_what_the_proxy_says(site, settings, 
     assert (await secure.opens("/ws/chatter/")).code is None
 
 
+async def test_a_socket_at_an_address_that_is_none_is_refused(site):
+    assert (await Chatter(site).opens("/ws/nothing/")).code == 4404
+
+
+@pytest.mark.parametrize(
+    ("lines", "address"),
+    [
+        (["198.51.100.9, 203.0.113.77"], "203.0.113.77"),
+        (["198.51.100.9", "203.0.113.77"], "203.0.113.77"),  # a proxy that adds a line of its own
+        (["198.51.100.9, 203.0.113.77,"], "203.0.113.77"),
+        ([], "192.0.2.77"),
+    ],
+)
+def test_the_address_is_the_one_that_the_trusted_proxy_has_added(settings, lines, address):
+    settings.TRUSTED_PROXIES = 1
+    scope = {"client": ("192.0.2.77", 1), "headers": [(b"x-forwarded-for", line.encode()) for line in lines]}
+
+    assert AddressDigest.address(scope) == address
+
+
+def test_an_ipv4_address_has_the_same_digest_however_it_is_written():
+    digest = AddressDigest(None).digest
+
+    assert digest("::ffff:192.0.2.77") == digest("192.0.2.77") != digest("::ffff:198.51.100.9")
+
+
 # ---------------------------------------------------------------- the chatter's cookie
 
 
@@ -84,6 +113,46 @@ async def test_one_half_of_the_cookie_opens_nothing(site, settings, talk, half):
     assert (await chatter.writes("Hoi")).status_code == 404
     assert (await chatter.posts("/end/", script=True)).status_code == 404
     assert "Start" in (await chatter.gets("/")).text
+
+
+@pytest.mark.parametrize("foreign", ['{"consent":"a b"}', '"a,b', "a[b", "\xe9"])
+async def test_a_cookie_that_another_page_of_the_domain_has_set_costs_nobody_the_line(site, talk, foreign):
+    ours = f"__Host-p1={talk.secret.first}; __Host-p2={talk.secret.second}"
+    chatter = Chatter(site)
+    chatter.headers["Cookie"] = f"other={foreign}; expires; {ours}"
+
+    assert (await chatter.opens("/ws/chatter/")).code is None
+    assert (await chatter.http.get("/entries/", headers={"Cookie": chatter.headers["Cookie"].encode("latin-1")})).status_code == 200
+
+
+async def test_of_two_start_forms_at_the_same_moment_both_cookies_open_the_conversation(site, employee):
+    """Whichever answer the browser takes last counts: the one must not take back the cookie of the other."""
+    first = Chatter(site)
+    page = await first.gets("/")
+    again = [Chatter(site) for _ in range(5)]
+    for browser in again:
+        browser.keeps(**first.cookies)
+        await browser.gets("/")
+    form = {"conversation": re.search(r'name="conversation" value="([^"]+)"', page.text)[1]}
+
+    for _ in range(5):
+        await asyncio.gather(*(browser.posts("/start/", form) for browser in again))
+
+        opened = [(await browser.opens("/ws/chatter/")).code for browser in again]
+        assert opened == [None] * 5
+
+
+async def test_after_a_quick_exit_the_start_form_from_the_history_leads_nowhere(site, employee):
+    chatter = Chatter(site)
+    form = {"conversation": re.search(r'name="conversation" value="([^"]+)"', (await chatter.gets("/")).text)[1], "text": "geheim"}
+    await chatter.posts("/start/", form)
+    await chatter.posts("/leave/")
+
+    await chatter.posts("/start/", form)
+
+    assert "geheim" not in (await chatter.gets("/")).text
+    assert (await chatter.opens("/ws/chatter/")).code == 4404
+    assert (await chatter.polls()).status_code == 404
 
 
 async def test_halves_of_two_conversations_open_neither(site, talk):
