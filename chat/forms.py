@@ -21,25 +21,35 @@ ROLES = [
 ]
 
 
-class KnownOrEmpty(forms.CharField):
+class Whatever(forms.CharField):
+    """What is looked up, and counts as empty when it is not known: nothing that stands here is a reason to refuse."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(required=False, **kwargs)
+
+    def clean(self, value: Any) -> str:
+        return str(value or "").strip()
+
+
+class KnownOrEmpty(Whatever):
     """A choice that counts as empty when it is unknown: an old page or a tampered one is no reason to refuse."""
 
     def __init__(self, known: Any, **kwargs: Any) -> None:
-        super().__init__(required=False, **kwargs)
+        super().__init__(**kwargs)
         self.known = known
 
     def clean(self, value: Any) -> str:
-        text = str(value or "").strip()
+        text = super().clean(value)
         return text if text in self.known else ""
 
 
 class StartForm(forms.Form):
-    conversation = forms.CharField(required=False, widget=forms.HiddenInput)
+    conversation = Whatever(widget=forms.HiddenInput)
     nickname = forms.CharField(label=_("What may we call you?"), required=False, strip=False)
-    municipality = forms.CharField(label=_("In which municipality do you live?"), required=False, max_length=200)
+    municipality = Whatever(label=_("In which municipality do you live?"))
     role = KnownOrEmpty({code for code, _label in ROLES}, label=_("Who is it about?"), widget=forms.RadioSelect(choices=ROLES))
     text = forms.CharField(label=_("What can we help you with?"), required=False, strip=False, widget=forms.Textarea)
-    region = forms.CharField(required=False, widget=forms.HiddenInput)
+    region = Whatever(widget=forms.HiddenInput)
     lang = KnownOrEmpty(LANGUAGES, widget=forms.HiddenInput)
 
     def clean_conversation(self) -> uuid.UUID:
@@ -61,7 +71,7 @@ class StartForm(forms.Form):
         return Municipality.objects.called(self.cleaned_data["municipality"])
 
     def clean_region(self) -> Region | None:
-        return Region.objects.filter(code=self.cleaned_data["region"]).first()
+        return Region.objects.with_code(self.cleaned_data["region"])
 
     def clean_text(self) -> str:
         try:

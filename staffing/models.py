@@ -15,6 +15,12 @@ from staffing.refusal import Refused
 from staffing.rules import Refusal
 
 
+class RegionManager(models.Manager["Region"]):
+    def with_code(self, code: str) -> "Region | None":
+        """The region of an address or a form, whatever stands there: PostgreSQL takes no NUL in a text."""
+        return self.filter(code=code).first() if code.isprintable() else None
+
+
 class Region(models.Model):
     """One of the Veilig Thuis regions. Regions are data: two may become one."""
 
@@ -25,6 +31,8 @@ class Region(models.Model):
     website = models.CharField(_("website"), max_length=200, blank=True)
     phone = models.CharField(_("phone"), max_length=30, default="0800-2000")
     source = models.CharField(_("source"), max_length=400, blank=True)
+
+    objects = RegionManager()
 
     class Meta:
         verbose_name = _("region")
@@ -37,7 +45,7 @@ class Region(models.Model):
 
 def name_key(name: str) -> str:
     """How a place name is compared: without case, accents, apostrophes, blanks and hyphens."""
-    plain = unicodedata.normalize("NFKD", name.casefold())
+    plain = unicodedata.normalize("NFKD", name[:400].casefold())
     return "".join(letter for letter in plain if letter.isalnum())[:100]
 
 

@@ -81,7 +81,7 @@ def home(request: HttpRequest) -> HttpResponse:
 
 
 def start_page(request: HttpRequest, at: datetime, form: StartForm | None = None) -> HttpResponse:
-    region = Region.objects.filter(code=request.GET.get("region", "")[:100]).first()
+    region = Region.objects.with_code(request.GET.get("region", ""))
     line = opening.opening(at)
     if not line.open:
         return closed_page(request, at)
@@ -321,7 +321,7 @@ def leave(request: HttpRequest) -> HttpResponse:
 def status(request: HttpRequest) -> HttpResponse:
     at = clock.now()
     code = request.GET.get("region")
-    region = Region.objects.filter(code=code[:100]).first() if code else None
+    region = Region.objects.with_code(code) if code else None
     if code and region is None:
         response = JsonResponse({"detail": _("There is no such region.")}, status=404)
     else:

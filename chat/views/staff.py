@@ -33,7 +33,8 @@ def log_in(request: HttpRequest) -> HttpResponse:
     asked = request.POST.get("next", "") or request.GET.get("next", "")
     error = ""
     if request.method == "POST":
-        employee = authenticate(request, username=request.POST.get("login", ""), password=request.POST.get("password", ""))
+        name = request.POST.get("login", "").replace("\0", "")  # PostgreSQL takes no NUL in a text
+        employee = authenticate(request, username=name, password=request.POST.get("password", ""))
         if isinstance(employee, Employee):
             login(request, employee)
             return HttpResponseRedirect(where_to(employee, asked))
