@@ -23,6 +23,14 @@ def is_here(host: str) -> bool:
         return False
 
 
+def is_web_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    return parts.scheme in ("https", "http") and bool(parts.hostname) and text.isprintable() and " " not in text
+
+
 @register()
 def configuration(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
     found = [Error(problem, id="geruisloos.E001") for problem in settings.PROBLEMS]
@@ -30,7 +38,7 @@ def configuration(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
         found.append(Error("ALLOWED_HOSTS: must name the hosts; * would let every page speak to us.", id="geruisloos.E002"))
     if settings.DEBUG:
         found.append(Error("DEBUG: must be off; error pages would show what people typed.", id="geruisloos.E003"))
-    if urlsplit(settings.EXIT_TARGET).scheme not in ("https", "http"):
+    if not is_web_address(settings.EXIT_TARGET):
         found.append(Error("EXIT_TARGET: must be a web address.", id="geruisloos.E004"))
     if settings.DEMO:
         if not is_here(settings.HOST):
@@ -48,7 +56,9 @@ DURABLE = {"fsync": {"on"}, "synchronous_commit": {"on", "remote_apply"}, "full_
 
 @register()
 def durability(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
-    """Does the database keep what it acknowledges? Not asked when it does not answer: the start says that by itself."""
+    """Does the database keep what it acknowledges? Not asked when it does not answer: the start refuses that by itself."""
+    if settings.PROBLEMS:  # then it may not even be the one that was meant
+        return []
     try:
         with connection.cursor() as cursor:
             if connection.vendor == "postgresql":

@@ -31,13 +31,36 @@ class Server(uvicorn.Server):
 
 def refuse_to_start() -> None:
     """Bad configuration stops the start with one line for each variable."""
+    from django.conf import settings
     from django.core import checks
 
-    problems = [message for message in checks.run_checks() if message.level >= checks.ERROR]
+    problems = [message.msg for message in checks.run_checks() if message.level >= checks.ERROR]
+    if not problems and not _database_answers():
+        # Not later either: whether it keeps what it acknowledges was not asked (P1).
+        problems = [f"{'STATE_DIR' if settings.SQLITE else 'DATABASE_URL'}: must be a database that answers."]
     for problem in problems:
-        print(problem.msg, file=sys.stderr)
+        print(problem, file=sys.stderr)
     if problems:
         raise SystemExit(1)
+
+
+def _database_answers() -> bool:
+    from django.db import DatabaseError, InterfaceError, connection
+
+    try:
+        connection.ensure_connection()
+        return True
+    except (DatabaseError, InterfaceError):
+        return False
+
+
+def can_listen(host: str, port: int) -> None:
+    """Refuse the start in words when nothing can be served at this address."""
+    try:
+        socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+    except OSError:
+        print(f"PORT: must be one that is free on HOST {host}; {port} is not.", file=sys.stderr)
+        raise SystemExit(1) from None
 
 
 def only_one() -> IO[str] | None:
@@ -62,6 +85,7 @@ def main() -> None:
     refuse_to_start()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold texts and keys (threat-model K5)
     lock = only_one()
+    can_listen(settings.HOST, settings.PORT)
     config = uvicorn.Config(
         "config.asgi:application",
         host=settings.HOST,
@@ -86,7 +110,8 @@ def main() -> None:
         timeout_graceful_shutdown=4,
         h11_max_incomplete_event_size=32 * 1024,
     )
-    print(f"http://{settings.HOST}:{settings.PORT}/", flush=True)
+    host = f"[{settings.HOST}]" if ":" in settings.HOST else settings.HOST
+    print(f"http://{host}:{settings.PORT}/", flush=True)
     # uvicorn raises the signal again once it has stopped in order: that is an ordinary end, not a death.
     for ending in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ending, lambda number, frame: None)

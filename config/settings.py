@@ -34,7 +34,7 @@ def read(name: str, default: Any, parse: Callable[[str], Any], must_be: str) -> 
         return default
     try:
         return parse(text)
-    except (ValueError, KeyError, ImproperlyConfigured):
+    except (ValueError, OverflowError, KeyError, ImproperlyConfigured):
         PROBLEMS.append(f"{name}: must be {must_be}.")
         return default
 
@@ -48,17 +48,26 @@ def words(text: str) -> list[str]:
 
 
 def duration(text: str) -> timedelta:
-    """`90`, `90s`, `30m` or `1h`."""
+    """`90`, `90s`, `30m` or `1h`; at most a year."""
     units = {"s": "seconds", "m": "minutes", "h": "hours"}
     number, unit = (text[:-1], units[text[-1]]) if text[-1] in units else (text, "seconds")
-    if (length := timedelta(**{unit: int(number)})) <= timedelta(0):
+    if not timedelta(0) < (length := timedelta(**{unit: int(number)})) <= timedelta(days=365):
         raise ValueError
     return length
 
 
 def moment(text: str) -> datetime:
     at = datetime.fromisoformat(text)
+    if not 1970 <= at.year <= 2999:  # the clock runs on from there, and looks back and ahead
+        raise ValueError
     return at if at.tzinfo else at.replace(tzinfo=ZoneInfo(TIME_ZONE))
+
+
+def redis_addresses(text: str) -> list[str]:
+    addresses = words(text)
+    if not all(address.startswith(("redis://", "rediss://", "unix://")) for address in addresses):
+        raise ValueError
+    return addresses
 
 
 def transcript_keys(text: str) -> list[bytes]:
@@ -96,7 +105,7 @@ DEMO_AT = read("DEMO_AT", None, moment, "an ISO moment, for example 2026-11-24T1
 # PostgreSQL in production; empty: an SQLite file in STATE_DIR.
 DATABASE_URL = read("DATABASE_URL", "", str, "the address of a PostgreSQL database")
 # One Redis address, or several separated by commas (sharded); empty: channel layer and cache in the process.
-REDIS_URL = read("REDIS_URL", [], words, "one or several redis:// addresses")
+REDIS_URL = read("REDIS_URL", [], redis_addresses, "one or several redis:// addresses")
 # Signs sessions and forms.
 SECRET_KEY = read("SECRET_KEY", "", str, "a long random text")
 # Keys around the conversations' keys, each 32 random bytes in base64url: the first encrypts, all decrypt.
@@ -116,10 +125,16 @@ EXIT_TARGET = read("EXIT_TARGET", "https://www.knmi.nl/nederland-nu/weer/verwach
 CLAVIS_DIR = Path(read("CLAVIS_DIR", str(STATE_DIR / "clavis"), str, "a directory"))
 
 
+def can_keep() -> bool:
+    """Can files be kept in STATE_DIR? Makes it."""
+    with contextlib.suppress(OSError):
+        STATE_DIR.mkdir(parents=True, exist_ok=True)
+    return os.access(STATE_DIR, os.W_OK | os.X_OK)
+
+
 def demo_secrets() -> dict[str, str]:
     """The demonstration's own keys, made once and kept in STATE_DIR, so that a restart can read what it stored."""
     path = STATE_DIR / "demo-keys.json"
-    STATE_DIR.mkdir(parents=True, exist_ok=True)
     if not path.exists():
         made = {"SECRET_KEY": secrets.token_urlsafe(48), "TRANSCRIPT_KEYS": urlsafe_b64encode(secrets.token_bytes(32)).decode()}
         aside = STATE_DIR / f".demo-keys-{secrets.token_hex(4)}"
@@ -131,18 +146,21 @@ def demo_secrets() -> dict[str, str]:
     return json.loads(path.read_text())
 
 
-if DEMO:
+if (DEMO or not DATABASE_URL) and not can_keep():
+    PROBLEMS.append("STATE_DIR: must be a directory in which this process can write.")
+    DEMO_AT = None  # nothing can be kept of it
+elif DEMO:
     SECRET_KEY = SECRET_KEY or demo_secrets()["SECRET_KEY"]
     TRANSCRIPT_KEYS = TRANSCRIPT_KEYS or transcript_keys(demo_secrets()["TRANSCRIPT_KEYS"])
-else:
+if not DEMO:
     if not SECRET_KEY:
         PROBLEMS.append("SECRET_KEY: must be set to a long random text.")
-        SECRET_KEY = secrets.token_urlsafe(48)  # only so that `check` can run and say so
     if not TRANSCRIPT_KEYS and not any(p.startswith("TRANSCRIPT_KEYS") for p in PROBLEMS):
         PROBLEMS.append("TRANSCRIPT_KEYS: must be set to 32 random bytes in base64url.")
     if DEMO_AT:
         PROBLEMS.append("DEMO_AT: only works in the demonstration; leave it empty.")
         DEMO_AT = None
+SECRET_KEY = SECRET_KEY or secrets.token_urlsafe(48)  # only so that `check` can run and say what is wrong
 
 # ---------------------------------------------------------------- 2. the numbers of the line (reliability.md, section 2)
 
@@ -206,7 +224,6 @@ if DATABASE_URL:
         }
     )
 else:
-    STATE_DIR.mkdir(parents=True, exist_ok=True)
     DATABASES = {
         "default": {
             "ENGINE": "config.sqlite",
