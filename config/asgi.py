@@ -161,7 +161,7 @@ STATIC: dict[str, Any] = {
     "immutable_file_test": r"\.[0-9a-f]{12}\.",
 }
 sockets = OriginChecked(
-    URLRouter([path("ws/chatter/", ChatterLine.as_asgi()), path("ws/staff/", StaffLine.as_asgi()), re_path("", no_such_line)])
+    URLRouter([path("ws/chatter/", ChatterLine.as_asgi()), path("ws/staff/", StaffLine.as_asgi()), re_path("", no_such_line)])  # type: ignore[arg-type]
 )
 routes = ProtocolTypeRouter({"http": Http(), "websocket": sockets, "lifespan": lifespan})
 application = AddressDigest(ServeStaticASGI(routes, root=settings.STATIC_ROOT, **STATIC) if settings.STATIC_ROOT.exists() else routes)
