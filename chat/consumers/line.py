@@ -84,11 +84,19 @@ class SocketLine(AsyncConsumer):
                     if refusal := self.scope.get("refused"):
                         self.shut(refusal)
                     else:
-                        await self._guarded(self.begin)
+                        await self._begin()
                 case "websocket.receive":
                     await self._guarded(partial(self._frame, event.get("text")))
                 case "websocket.disconnect":
                     return
+
+    async def _begin(self) -> None:
+        try:
+            await self.begin()
+        except Exception as problem:  # nobody knows who this is: the client connects again with backoff
+            if not isinstance(problem, Refused):
+                logger.exception("a line did not begin as it should")
+            self.shut(Close.RESTART)
 
     async def _guarded(self, step: Callable[[], Awaitable[None]], id: UUID | None = None, about: UUID | None = None) -> None:
         """Every 'no' of a step becomes one `refused`; what nobody expected becomes `unavailable`, without a word of the text."""
