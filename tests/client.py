@@ -438,6 +438,7 @@ class Careful:
 
     def __init__(self, author: Author, **about: str) -> None:
         self.author, self.about = author, about
+        self.said: set[str] = set()
         self.outbox: dict[str, str] = {}
         self.final: dict[str, str] = {}  # refused for good, with the code
         self.known: dict[int, tuple[str, str, str]] = {}  # number → id, author, text
@@ -445,6 +446,7 @@ class Careful:
     def writes(self, text: str, id: uuid.UUID | None = None) -> dict[str, Any]:
         """A new message, as the frame to say now."""
         id = id or uuid.uuid4()
+        self.said.add(str(id))
         self.outbox[str(id)] = text
         return self._send(str(id))
 

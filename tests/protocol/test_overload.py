@@ -1,0 +1,170 @@
+"""Overload, a database that is away, and a restart: refused visibly, in order, and never at the cost of what is inside (P13-P15)."""
+
+import asyncio
+import uuid
+from contextlib import asynccontextmanager
+
+from django.db import connection
+
+from chat import entries, rounds
+from chat.models import Entry
+from tests.client import Chatter, give_way
+from tests.factories import ConversationFactory, writes
+
+
+async def test_a_reader_who_never_reads_is_cut_and_the_others_are_not(site, employee, talk, chatter):
+    """N5."""
+    chatter.line.stops_reading()
+
+    for _ in range(11):
+        await site.there_is(writes, talk, *("regel" for _ in range(100)))
+        await site.settled()
+
+    assert chatter.line.task.done()
+    assert len(employee.line.screen.logs[str(talk.pk)]) == 1_101
+    chatter.line.reads_again()
+    assert len((await chatter.connects()).screen.texts) == 1_101
+
+
+async def test_twenty_thousand_frames_of_one_client_do_not_keep_another_one_waiting(site, employee, talk, chatter):
+    flood = Chatter(site).holds((await site.there_is(ConversationFactory)).secret)
+    await flood.connects()
+    for _ in range(20_000):
+        flood.line.says("typing")
+
+    id = chatter.line.sends("Hoi")
+
+    assert await chatter.line.hears("ack", id=id)
+
+
+# ---------------------------------------------------------------- the database is away
+
+
+@asynccontextmanager
+async def away(site, table: str = "chat_entry"):
+    """As long as this lasts, whatever needs that table fails."""
+
+    def rename(old: str, new: str) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(f"ALTER TABLE {old} RENAME TO {new}")
+
+    await site.there_is(rename, table, "elsewhere")
+    try:
+        yield
+    finally:
+        await site.there_is(rename, "elsewhere", table)
+
+
+async def test_what_cannot_be_stored_is_refused_and_what_follows_it_waits(site, employee, talk, chatter):
+    """P2: after `unavailable` nothing more of that connection is stored until it begins again at that id."""
+    async with away(site):
+        first = chatter.line.sends("een")
+        assert (await chatter.line.hears("refused"))["code"] == "unavailable"
+
+    second = chatter.line.sends("twee")
+    refused = await chatter.line.hears("refused", id=second)
+    other = employee.line.sends("intussen", conversation=talk.pk)
+    await employee.line.hears("ack", id=other)
+    for id, text in ((first, "een"), (second, "twee")):
+        chatter.line.sends(text, uuid.UUID(id))
+        await chatter.line.hears("ack", id=id)
+    await site.settled()
+
+    assert refused["code"] == "unavailable"
+    assert employee.line.screen.texts[1:] == ["intussen", "een", "twee"]
+
+
+async def test_a_new_hello_begins_again(site, talk, chatter):
+    async with away(site):
+        chatter.line.sends("een")
+        await chatter.line.hears("refused", code="unavailable")
+
+    chatter.line.says("hello", after=0)
+    id = chatter.line.sends("twee")
+
+    assert await chatter.line.hears("ack", id=id, seq=2)
+
+
+async def test_without_the_database_every_way_says_unavailable_and_nothing_of_the_text(site, talk, chatter, caplog, capsys):
+    async with away(site):
+        over_http = await chatter.writes("Geheim")
+        form = await chatter.posts("/entries/", {"id": uuid.uuid4(), "text": "Geheim"})
+        chatter.line.sends("Geheim")
+        refused = await chatter.line.hears("refused")
+
+    assert (over_http.status_code, over_http.json()["code"]) == (503, "unavailable")
+    assert form.status_code in (500, 503)
+    assert "0800-2000" in refused["detail"]
+    assert "Geheim" not in caplog.text + capsys.readouterr().out
+    assert (await chatter.writes("Nu wel")).status_code == 200
+
+
+async def test_a_hello_that_cannot_be_answered_is_refused_and_can_be_said_again(site, talk, chatter):
+    async with away(site, "chat_presence"):
+        chatter.line.says("hello", after=0)
+        assert (await chatter.line.hears("refused"))["code"] == "unavailable"
+
+    chatter.line.says("hello", after=0)
+
+    assert await chatter.line.hears("welcome")
+
+
+async def test_a_line_that_cannot_begin_is_closed_so_that_the_client_comes_back(site, talk, chatter, employee):
+    async with away(site, "chat_presence"):
+        chatters = await chatter.opens("/ws/chatter/")
+    async with away(site, "staffing_employee"):
+        employees = await employee.opens("/ws/staff/")
+
+    assert (chatters.code, chatters.frames) == (employees.code, employees.frames) == (4012, [])
+
+
+async def test_a_round_that_fails_is_followed_by_one_that_does_not(site, employee, talk, chatter):
+    async with away(site, "staffing_duty"):
+        await site.passes(seconds=12)
+
+    waits = await site.there_is(ConversationFactory, region=talk.region)
+    await site.passes(seconds=5)
+
+    assert [chat["conversation"] for chat in employee.line.screen.queue[0]] == [str(waits.pk)]
+
+
+# ---------------------------------------------------------------- a restart
+
+
+async def test_a_restart_closes_every_line_with_4012_after_what_was_on_its_way_is_stored(site, employee, talk, chatter):
+    """P13."""
+    ids = [chatter.line.sends(f"regel {n}") for n in range(20)]
+    while not chatter.line.is_still:
+        await give_way()  # the server has read them; most are not stored yet
+
+    await rounds.stop()
+
+    assert chatter.line.code == employee.line.code == 4012
+    acknowledged = [frame["id"] for frame in chatter.line.frames if frame["type"] == "ack"]
+    stored = await site.there_is(
+        lambda: [str(id) for id in Entry.objects.filter(author="chatter").order_by("seq").values_list("id", flat=True)]
+    )
+    assert acknowledged == stored == ids
+
+
+async def test_after_a_restart_everything_is_where_it_was(site, employee, talk, chatter):
+    chatter.line.sends("Hoi")
+    chatter.line.says("read", seq=1)
+    await site.settled()
+    before = employee.line.screen
+
+    await rounds.stop()
+    entries.forget_keys()
+
+    assert (await employee.connects()).screen == before
+    assert (await chatter.connects()).screen.texts[1:] == ["Hoi"]
+
+
+async def test_a_poll_that_waits_is_answered_by_a_restart(site, talk):
+    waiting = asyncio.create_task(Chatter(site).holds(talk.secret).polls(after=1, wait=25))
+    for _ in range(5):
+        await site.settled()
+
+    await rounds.stop()
+
+    assert (await waiting).status_code in (200, 503)
