@@ -60,6 +60,10 @@ class Proxy:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._server.wait_closed()
 
+    def another(self) -> "Proxy":
+        """One more, to the same server."""
+        return Proxy(f"{self.to[0]}:{self.to[1]}")
+
     @property
     def address(self) -> str:
         assert self._server
