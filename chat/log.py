@@ -16,7 +16,7 @@ from queue import Empty, SimpleQueue
 from uuid import UUID
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, connections, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, connections, transaction
 
 from chat import entries, hints
 from chat.entries import Answer, LockedElsewhere, New, Stored
@@ -37,12 +37,18 @@ class Source:
 
     line: hints.Line | None = None
     blocked_on: UUID | None = None
+    turned_away: UUID | None = None  # before the writer's queue, when that was full; what already waits there goes on
 
     def lets_through(self, new: New) -> bool:
         if self.blocked_on is None or self.blocked_on == new.id:
             self.blocked_on = None
             return True
         return False
+
+    def lets_in(self, new: New, is_full: bool) -> bool:
+        if self.turned_away in (None, new.id):
+            self.turned_away = new.id if is_full else None
+        return self.turned_away is None
 
 
 @dataclass(slots=True)
@@ -67,11 +73,11 @@ class Writer:
     def submit(self, new: New, source: Source | None, settle: Callable[[Stored | Refusal], None]) -> None:
         """Store this line; `settle` is called with the answer, in the event loop. Never blocks."""
         job = _Job(new, source, settle)
-        if self._jobs.qsize() >= MOST_WAITING:
-            self._block(job)  # answered `unavailable`, and seen
-            self._tell([job])
-        else:
+        is_full = self._jobs.qsize() >= MOST_WAITING
+        if source.lets_in(new, is_full) if source else not is_full:
             self._jobs.put(job)
+        else:
+            self._tell([job])  # answered `unavailable`, and seen
 
     @property
     def answers(self) -> bool:
@@ -110,27 +116,33 @@ class Writer:
         ready = [job for job in batch if job.source is None or job.source.lets_through(job.new)]
         if ready:
             self._commit(ready, skip_locked=True)
-        for job in ready:
-            if isinstance(job.answer, LockedElsewhere):
-                self._alone(job)
-        self._tell([job for job in batch if not isinstance(job.answer, LockedElsewhere)])
+        answered: list[_Job] = []
+        locked: list[_Job] = []
+        for job in batch:
+            (locked if isinstance(job.answer, LockedElsewhere) else answered).append(job)
+        for job in locked:
+            self._alone(job)
+        self._tell(answered)
 
     def _commit(self, jobs: list[_Job], *, skip_locked: bool) -> None:
+        for job in jobs:
+            job.answer = Refusal.UNAVAILABLE
         try:
             with transaction.atomic():
                 answers = Entry.objects.append([job.new for job in jobs], skip_locked=skip_locked)
             for job, answer in zip(jobs, answers, strict=True):
                 job.answer = answer
-        except (DatabaseError, InterfaceError) as problem:
+        except (OperationalError, InterfaceError) as problem:  # the database is away, full or locked: for each of them alike
             logger.warning("a batch of %d was not stored: %s", len(jobs), type(problem).__name__)
             connections.close_all()
-            if len(jobs) > 1:
-                # One bad line fails alone; a database that is away fails each of them at once.
+        except Exception as problem:
+            if len(jobs) > 1:  # one bad line fails alone
+                logger.warning("a batch of %d is stored line by line: %s", len(jobs), type(problem).__name__)
                 for job in jobs:
                     if job.source is None or job.source.lets_through(job.new):
                         self._commit([job], skip_locked=skip_locked)
-        except Exception:
-            logger.exception("a batch of %d was not stored", len(jobs))
+                return
+            logger.exception("a line was not stored")
         for job in jobs:
             if job.answer is Refusal.UNAVAILABLE:
                 self._block(job)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from chat import cookies, hints, pool, presence, protocol, queue, rounds
+from chat import cookies, hints, log, pool, presence, protocol, queue, rounds
 from chat.consumers.line import SocketLine, end_conversation, header
 from chat.entries import New
 from chat.models import Conversation
@@ -49,7 +49,7 @@ class ChatterLine(SocketLine):
 
     async def hello(self, frame: protocol.Hello) -> None:
         at = clock.now()
-        self.said_hello, self.source.blocked_on = False, None
+        self.said_hello, self.source = False, log.Source(line=self)
         followed = self._register(self.conversation)
         facts = await pool.run(queue.look, {self.conversation}, (), at)
         if self.conversation not in facts.conversations:

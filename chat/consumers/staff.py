@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from chat import cookies, hints, pool, presence, protocol, queue, rounds
+from chat import cookies, hints, log, pool, presence, protocol, queue, rounds
 from chat.consumers.line import SocketLine, accept_conversation, end_conversation, header
 from chat.entries import New
 from chat.protocol import Close
@@ -52,7 +52,7 @@ class StaffLine(SocketLine):
 
     async def hello(self, frame: protocol.StaffHello) -> None:
         at = clock.now()
-        self.said_hello, self.source.blocked_on = False, None
+        self.said_hello, self.source = False, log.Source(line=self)
         await pool.run(presence.flush)  # this employee is heard, so available
         facts = await pool.run(queue.look, set(frame.after), {self.employee.pk}, at)
         held = facts.held_by(self.employee.pk)
