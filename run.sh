@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What `make run`, `test`, `lint` and `lock` have in common: a Python environment out of the lock file, then the command.
+# What `make run`, `test`, `bench`, `lint` and `lock` have in common: a Python environment out of the lock file, then the command.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 mkdir -p build
@@ -92,6 +92,11 @@ PYTHON
   echo "$sources" >build/static.made
 }
 
+stores() { # the servers that `make test` and `make bench` start for themselves
+  command -v redis-server >/dev/null || debian redis-server
+  command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || debian postgresql
+}
+
 browser() {
   command -v chromium || command -v google-chrome || ls "$HOME"/.cache/ms-playwright/chromium-*/chrome-linux*/chrome 2>/dev/null | tail -n 1
 }
@@ -141,8 +146,7 @@ PYTHON
   test) # [sqlite | postgresql] [ARGUMENT OF PYTEST…]
     alone
     environment all
-    command -v redis-server >/dev/null || debian redis-server
-    command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || debian postgresql
+    stores
     if [ -z "$(browser)" ]; then
       # Ubuntu's package of that name only points at a snap, which does not run everywhere.
       if grep -q '^ID=ubuntu' /etc/os-release; then "$python" -m playwright install --with-deps chromium 9>&-; else debian chromium; fi
@@ -150,6 +154,15 @@ PYTHON
     build
     together
     CHROMIUM="$(browser)" exec "$python" -m tests.stacks "${@:2}"
+    ;;
+
+  bench) # [--short] [--rounds N] [--stack sqlite | postgresql]
+    alone
+    environment all
+    stores
+    build
+    together
+    exec "$python" -m bench "${@:2}"
     ;;
 
   lint)
@@ -193,5 +206,5 @@ COMMANDS
     say "requirements.lock: $(grep -c '^[a-z0-9]' requirements.lock) packages"
     ;;
 
-  *) fail "make run, make test, make lint or make lock" ;;
+  *) fail "make run, make test, make bench, make lint or make lock" ;;
 esac
