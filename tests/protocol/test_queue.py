@@ -41,10 +41,11 @@ async def test_a_new_chat_is_on_every_screen_of_its_region_with_what_is_known_of
 
 
 async def test_a_chat_that_waited_before_the_server_began_is_on_the_screen_too(site):
-    conversation = await site.there_is(ConversationFactory, nickname="Zij")
+    region = await site.there_is(RegionFactory)
+    await site.there_is(ConversationFactory, nickname="Zij", region=region)
     entries.forget_keys()
 
-    employee = await at_work(site, region=conversation.region)
+    employee = await at_work(site, region=region)
 
     assert [chat["nickname"] for chat in employee.line.screen.queue[0]] == ["Zij"]
 

@@ -279,9 +279,11 @@ async def test_logging_out_ends_the_line_and_the_duty(site, employee):
 
 
 async def test_logging_out_is_refused_as_long_as_leaving_is(site, employee, talk):
-    answer = await employee.posts("/staff/logout/")
+    answer = await employee.posts("/staff/logout/", script=True)
+    page = await employee.posts("/staff/logout/")
 
     assert (answer.status_code, answer.json()["code"]) == (409, "holds_conversations")
+    assert (page.status_code, "lopende gesprekken" in page.text) == (409, True)
     assert (await employee.gets("/staff/")).status_code == 200
 
 
