@@ -135,7 +135,7 @@ def _moment(value: Any) -> datetime:
 
 LOCK = {
     "postgresql": "SELECT id, last_seq, state, holder_id, assignment, left_at FROM chat_conversation"
-    " WHERE id = ANY(%s) ORDER BY id FOR UPDATE",
+    " WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE",
     "sqlite": "SELECT id, last_seq, state, holder_id, assignment, left_at FROM chat_conversation"
     " WHERE id IN (SELECT value FROM json_each(%s)) ORDER BY id",
 }

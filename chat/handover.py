@@ -38,7 +38,7 @@ def leave(employee: Employee, *, at: datetime) -> None:
     Locks region, then employee: of two last colleagues who leave at the same moment one is refused.
     Raises Refused: not_on_duty, last_one, holds_conversations.
     """
-    region = Region.objects.select_for_update().filter(pk=employee.region_id or 0).first()
+    region = Region.objects.select_for_update(no_key=True).filter(pk=employee.region_id or 0).first()
     employee.lock()
     duty = Duty.objects.running().filter(employee=employee).select_related("employee").first()
     if duty is None:

@@ -187,7 +187,7 @@ class Conversation(models.Model):
 
     def lock(self) -> None:
         """Read this row again under its lock (on SQLite the immediate transaction is the lock)."""
-        self.refresh_from_db(from_queryset=Conversation.objects.select_for_update(of=("self",)))
+        self.refresh_from_db(from_queryset=Conversation.objects.select_for_update(of=("self",), no_key=True))
 
     def as_waiting(self) -> rules.Waiting | None:
         if self.state != State.WAITING:

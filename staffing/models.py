@@ -241,8 +241,12 @@ class Employee(AbstractUser):
         return self.is_active and self.region_id is not None and self.role in (Role.FRONT_OFFICE, Role.COORDINATOR)
 
     def lock(self) -> None:
-        """Read this row again under its lock. Lock order: region, employee, conversation, registration."""
-        self.refresh_from_db(from_queryset=Employee.objects.select_for_update(of=("self",)))
+        """
+        Read this row again under its lock. Lock order: region, employee, conversation, registration.
+
+        Without the key, as everywhere: rows that refer to it are written meanwhile, and nobody waits in the wrong order for that.
+        """
+        self.refresh_from_db(from_queryset=Employee.objects.select_for_update(of=("self",), no_key=True))
 
 
 class DutyQuerySet(models.QuerySet["Duty"]):

@@ -117,7 +117,7 @@ class Registration(models.Model):
 
     def lock(self) -> None:
         """Read this row again under its lock. Lock order: region, employee, conversation, registration."""
-        self.refresh_from_db(from_queryset=Registration.objects.select_for_update(of=("self",)))
+        self.refresh_from_db(from_queryset=Registration.objects.select_for_update(of=("self",), no_key=True))
 
     @property
     def begun_at(self) -> datetime:
@@ -206,7 +206,7 @@ class Registration(models.Model):
     def _lock_with_conversations(self) -> list[Conversation]:
         links = RegisteredConversation.objects.filter(registration=self)
         conversations = list(
-            Conversation.objects.select_for_update(of=("self",)).filter(pk__in=links.values("conversation")).order_by("pk")
+            Conversation.objects.select_for_update(of=("self",), no_key=True).filter(pk__in=links.values("conversation")).order_by("pk")
         )
         self.lock()
         return conversations
