@@ -493,6 +493,18 @@ def test_what_another_process_has_locked_keeps_nobody_elses_lines_waiting(writer
 
 
 @pytest.mark.postgresql_only
+def test_an_employee_who_is_locked_by_an_accept_writes_on(writer):
+    """Otherwise an accept that waits for a conversation and a batch that holds it would wait for each other."""
+    conversation = ConversationFactory(held=True)
+    employee = conversation.holder
+
+    with transaction.atomic():
+        employee.lock()
+        said = Sending(writer, line(conversation, "Dag", author=Author.EMPLOYEE, by=employee.pk, name=employee.name))
+        assert said.get() == [2]
+
+
+@pytest.mark.postgresql_only
 def test_what_stays_locked_is_refused_after_the_lock_limit_and_its_connection_waits(writer):
     frozen, source = ConversationFactory(), log.Source()
 
