@@ -10,6 +10,7 @@ import re
 import socket
 import struct
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Self
@@ -231,7 +232,8 @@ class Connection:
         elif data:
             half.writer.write(data)
         else:
-            half.writer.write_eof()
+            with suppress(OSError):  # the other end has reset meanwhile
+                half.writer.write_eof()
             half.done.set()
 
     def cut(self) -> None:
