@@ -153,7 +153,7 @@ class LogMachine(RuleBasedStateMachine):
 @pytest.mark.django_db
 def test_any_interleaving_of_appends_rollbacks_ends_and_reads_keeps_the_log():
     steps = hypothesis_settings(
-        max_examples=40, stateful_step_count=20, deadline=None, print_blob=True, suppress_health_check=list(HealthCheck)
+        max_examples=25, stateful_step_count=20, deadline=None, print_blob=True, suppress_health_check=list(HealthCheck)
     )
 
     run_state_machine_as_test(LogMachine, settings=steps)

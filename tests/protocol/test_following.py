@@ -83,6 +83,7 @@ async def test_a_second_hello_is_answered_like_the_first(site, talk, chatter):
 
 
 async def test_an_employee_gets_each_conversation_then_the_states_then_duty_alarms_and_queue(site, employee, talk):
+    site.clock.forward(seconds=1)
     second = await site.there_is(ConversationFactory, region=talk.region, held=employee.who)
     await site.there_is(writes, second, "een")
     waits = await site.there_is(ConversationFactory, region=talk.region)
