@@ -23,7 +23,7 @@ async def test_a_new_chat_is_impossible_to_miss(people):
     await expect(employee.page.get_by_role("alert")).to_contain_text("Noor")
     await expect(employee.button("Neem de eerste aan")).to_be_visible()
     await expect(employee.waiting("Noor")).to_contain_text("eigen regio")
-    await expect(employee.waiting("Noor")).to_contain_text(re.compile("over mijzelf", re.IGNORECASE))
+    await expect(employee.waiting("Noor")).to_contain_text(re.compile("over zichzelf", re.IGNORECASE))
 
 
 async def test_the_chatter_reads_who_it_is_before_the_employee_has_typed(people):

@@ -1,5 +1,6 @@
 """Process 1.2, step Start chat: somebody opens the page and begins a conversation, and waits."""
 
+import re
 import asyncio
 
 import pytest
@@ -106,7 +107,7 @@ async def test_a_name_that_is_too_long_is_told_at_its_field_and_nothing_typed_is
     await chatter.presses("Start de chat")
 
     await expect(name).to_have_attribute("aria-invalid", "true")
-    await expect(name).to_have_accessible_description("Deze naam is te lang. Kies een naam van hoogstens 40 tekens.")
+    await expect(name).to_have_accessible_description(re.compile("Deze naam is te lang"))
     await expect(name).to_have_value(LONG_NAME)
     await expect(chatter.municipality).to_have_value("Volendam")
 
