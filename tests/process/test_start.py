@@ -1,7 +1,7 @@
 """Process 1.2, step Start chat: somebody opens the page and begins a conversation, and waits."""
 
-import re
 import asyncio
+import re
 
 import pytest
 from playwright.async_api import expect
