@@ -5,17 +5,19 @@ No statement per frame; what a crash can lose is one second of these times, neve
 """
 
 import json
+import logging
 from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Lock
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import DatabaseError, InterfaceError, connection, transaction
 
 from chat.rules import Author
 from staffing.models import Duty
 
+logger = logging.getLogger("geruisloos.presence")
 UPDATE = {
     "postgresql": "UPDATE chat_presence SET heard_at = GREATEST(heard_at, n.h), chatter_read = GREATEST(chatter_read, n.c),"
     " employee_read = GREATEST(employee_read, n.e) FROM unnest(%s::uuid[], %s::timestamptz[], %s::int[], %s::int[]) AS n(i, h, c, e)"
@@ -54,12 +56,29 @@ def has_read(conversation: UUID, author: Author, seq: int) -> None:
 
 
 def flush() -> None:
-    """Write what is kept: one statement for all conversations, one for each employee that was heard."""
+    """
+    Write what is kept: one statement for all conversations, one for each employee that was heard.
+
+    What cannot be written is kept for the next time: with a full disk everybody can still read.
+    """
     global _unwritten
     with _guard:
         batch, _unwritten = _unwritten, _Unwritten()
     if not (batch.heard or batch.read or batch.on_duty):
         return
+    try:
+        _write(batch)
+    except (DatabaseError, InterfaceError) as problem:
+        logger.warning("signs of life were not written: %s", type(problem).__name__)
+        for pk, at in batch.heard.items():
+            _unwritten.heard.setdefault(pk, at)
+        for employee, at in batch.on_duty.items():
+            _unwritten.on_duty.setdefault(employee, at)
+        for place, seq in batch.read.items():
+            has_read(*place, seq)
+
+
+def _write(batch: _Unwritten) -> None:
     touched = sorted(batch.heard.keys() | {pk for pk, _ in batch.read})
     rows = [(pk, batch.heard.get(pk), batch.read.get((pk, Author.CHATTER), 0), batch.read.get((pk, Author.EMPLOYEE), 0)) for pk in touched]
     with transaction.atomic():

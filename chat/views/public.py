@@ -1,12 +1,16 @@
 """The chatter's door over plain HTTP: one address, `/`; every change is a POST that leads back to it."""
 
 import json
+import logging
+import sys
 import uuid
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from django.conf import settings
+from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.utils import translation
@@ -22,6 +26,7 @@ from staffing.models import Municipality, Region
 from staffing.refusal import Refused
 from staffing.rules import AMSTERDAM, Refusal, is_open
 
+logger = logging.getLogger("geruisloos.public")
 STATUS = {Refusal.TOO_FAST: 429, Refusal.ID_REUSED: 409, Refusal.ENDED: 409, Refusal.UNAVAILABLE: 503, Refusal.NOT_FOUND: 404}
 
 
@@ -301,9 +306,13 @@ def end(request: HttpRequest) -> HttpResponse:
 def leave(request: HttpRequest) -> HttpResponse:
     """Quick exit. The HttpOnly half alone suffices here: the script has deleted the other one already (threat-model 4.2)."""
     first = request.COOKIES.get(settings.CHATTER_COOKIE, "")
-    found = Credential.objects.filter(first=digest(first)).select_related("conversation").first() if first else None
-    if found:
-        found.conversation.quick_exit(at=clock.now())
+    try:
+        found = Credential.objects.filter(first=digest(first)).select_related("conversation").first() if first else None
+        if found:
+            found.conversation.quick_exit(at=clock.now())
+    except (DatabaseError, InterfaceError) as problem:
+        # The page has to be gone and the cookie with it, whatever could be stored.
+        logger.error("a quick exit was not stored: %s", type(problem).__name__)
     mode = request.headers.get("Sec-Fetch-Mode")
     as_form = mode == "navigate" if mode else "text/html" in request.headers.get("Accept", "")
     if as_form:
@@ -348,8 +357,8 @@ def not_here(request: HttpRequest, exception: Exception | None = None) -> HttpRe
     return error_page(request, _("This page is not here."), 404)
 
 
-def error_page(request: HttpRequest, message: str, status: int) -> HttpResponse:
-    return render(request, "public/error.html", {"message": message, "boot": boot(None)}, status=status)
+def error_page(request: HttpRequest, message: str, status: int, **typed: Any) -> HttpResponse:
+    return render(request, "public/error.html", {"message": message, "boot": boot(None), **typed}, status=status)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponseBase:
@@ -365,4 +374,15 @@ def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 
 def server_error(request: HttpRequest) -> HttpResponseBase:
-    return error_page(request, Refused(Refusal.UNAVAILABLE).detail(), 500)
+    """An error of ours, or (503) a database that is away. What was on its way comes back, under the id that it had (P3)."""
+    no, away = Refused(Refusal.UNAVAILABLE), isinstance(sys.exc_info()[1], DatabaseError | InterfaceError)
+    status = 503 if away else 500
+    if wants_json(request):
+        id = None
+        if request.content_type == "application/json":
+            with suppress(protocol.NotUnderstood):
+                id = protocol.uuid(read_json(request).get("id"))
+        return JsonResponse({"type": "refused", **protocol.RefusedFrame(id, no.code, no.detail()).body()}, status=status)
+    sent = request.POST if away and request.method == "POST" else {}
+    typed = {"draft": sent.get("text", ""), "message_id": sent.get("id", ""), "is_message": request.path == "/entries/"}
+    return error_page(request, no.detail(), status, **typed)
