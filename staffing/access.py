@@ -11,7 +11,7 @@ from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, ValidationError
-from django.db import models
+from django.db import DataError, models
 from django.http import Http404, HttpRequest
 from django.utils.crypto import constant_time_compare
 from django.utils.text import capfirst
@@ -70,7 +70,8 @@ def _record(request: HttpRequest, at: datetime, **fields: Any) -> None:
     # Enough to see which looks belong to one login, and nothing that opens it.
     key = request.session.session_key if hasattr(request, "session") else None
     session = hashlib.sha256(key.encode()).hexdigest()[:16] if key else ""
-    fields |= {"object_id": str(fields["object_id"])[:60], "part": fields["part"][:60]}
+    # What stood in an address is kept as it can be: PostgreSQL takes no NUL in a text.
+    fields |= {name: str(fields[name]).replace("\0", "")[:60] for name in ("object_id", "part")}
     Look.objects.record(at=at, by=by, session=session, **fields)
 
 
@@ -195,7 +196,7 @@ class OversightAdmin(Overseen, admin.ModelAdmin):
             raise PermissionDenied
         try:
             found = self.get_queryset(request).get(pk=unquote(object_id))
-        except (ObjectDoesNotExist, ValidationError, ValueError):
+        except (ObjectDoesNotExist, ValidationError, ValueError, DataError):
             kind = str(self.opts.model_name)
             record_refusal(request, at=clock.now(), kind=kind, object_id=unquote(object_id), part=part)
             raise Http404 from None

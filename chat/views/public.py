@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError
+from django.db import DatabaseError, DataError, IntegrityError, InterfaceError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.utils import translation
@@ -375,7 +375,8 @@ def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 def server_error(request: HttpRequest) -> HttpResponseBase:
     """An error of ours, or (503) a database that is away. What was on its way comes back, under the id that it had (P3)."""
-    no, away = Refused(Refusal.UNAVAILABLE), isinstance(sys.exc_info()[1], DatabaseError | InterfaceError)
+    no, error = Refused(Refusal.UNAVAILABLE), sys.exc_info()[1]
+    away = isinstance(error, DatabaseError | InterfaceError) and not isinstance(error, DataError | IntegrityError)
     status = 503 if away else 500
     if wants_json(request):
         id = None

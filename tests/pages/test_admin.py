@@ -84,6 +84,15 @@ def test_front_office_has_no_admin_and_trying_is_recorded(logged_in, path):
     assert (look.by, look.outcome, look.kind) == (client.employee, "refused", "admin")
 
 
+def test_an_address_that_the_database_does_not_take_is_as_one_that_is_not_here(logged_in):
+    """PostgreSQL takes no NUL in a text; neither does the record of the refusal."""
+    address = f"{REGISTRATIONS}%00/change/"
+
+    assert logged_in(Role.COORDINATOR).get(address).status_code == 404
+    assert logged_in(Role.FRONT_OFFICE).get(address).status_code == 403
+    assert Look.objects.filter(outcome="refused").count() == 2
+
+
 def test_an_account_that_is_switched_off_has_no_admin(logged_in):
     client = logged_in(Role.COORDINATOR)
     Employee.objects.update(is_active=False)

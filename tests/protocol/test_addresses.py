@@ -75,7 +75,7 @@ async def test_a_whole_visit_leaves_no_address_anywhere(site, settings, employee
     assert found_in(await site.there_is(everything_stored)) == []
     printed = capfd.readouterr()
     assert found_in(caplog.text) == found_in(printed.out) == found_in(printed.err) == []
-    assert "Internal Server Error" in caplog.text
+    assert "Service Unavailable" in caplog.text
 
 
 # ---------------------------------------------------------------- the digest
