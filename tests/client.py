@@ -224,6 +224,11 @@ class Socket:
         return Screen(self.frames, self.sent)
 
     @property
+    def numbers(self) -> list[int]:
+        """The numbers of the entries in the order in which they came."""
+        return [frame["seq"] for frame in self.frames if frame["type"] == "entry"]
+
+    @property
     def is_still(self) -> bool:
         """Everything it said has been read, and the server waits for more."""
         return self.task.done() or (self._server_waits and self._said.empty()) or not self._reading.is_set()

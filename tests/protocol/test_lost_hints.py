@@ -84,6 +84,7 @@ async def test_everything_arrives_within_seconds_whatever_hints_do(site, switchb
     texts = ["drie", "drie!", "vier", "vier!", "vijf", "vijf!"]
     for listening, fresh in ((chatter.line, await chatter.connects()), (employee.line, await employee.connects())):
         assert listening.screen.texts[2:] == texts
+        assert listening.numbers == sorted(set(listening.numbers))
         assert (listening.screen.logs, listening.screen.reads) == (fresh.screen.logs, fresh.screen.reads)
     assert chatter.line.screen.reads == {"": 4}
     assert employee.line.screen.reads == {str(conversation.pk): 5}
