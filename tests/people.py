@@ -12,6 +12,9 @@ from typing import Any, Self
 from playwright.async_api import Dialog, Locator, Page, Route, expect
 from playwright.async_api import TimeoutError as PlaywrightTimeout
 
+from staffing.refusal import Refused
+from staffing.rules import Refusal
+
 PASSWORD = "geruisloos"
 SOON = 15_000  # milliseconds
 expect.set_options(timeout=SOON)
@@ -26,6 +29,11 @@ NEXT_FRAME = """() => new Promise((done) => addEventListener("submit", () => {
   requestAnimationFrame(() => done(document.body.textContent));
 }, {capture: true, once: true}))"""
 NEUTRAL = "<!doctype html><html lang=nl><title>Het weer</title><link rel=icon href='data:,'><body>Vandaag droog."
+
+
+def sentence(refusal: Refusal) -> str:
+    """The Dutch words of a refusal, as the interface says them."""
+    return Refused(refusal).detail("nl")
 
 
 class Person:
@@ -46,6 +54,17 @@ class Person:
 
     async def opens(self, query: str = "") -> Self:
         await self.page.goto(self.base + self.home + query)
+        return self
+
+    async def logs_in(self, login: str) -> Self:
+        """Staff alone: whoever is not logged in is sent to the login, and from there to where they were going."""
+        await self.opens()
+        if "/staff/login/" not in self.page.url:
+            return self
+        await self.page.locator("[name=login]").fill(login)
+        await self.page.locator("[name=password]").fill(PASSWORD)
+        await self.page.locator("[name=password]").press("Enter")
+        await self.page.wait_for_url(f"{self.base}{self.home}")
         return self
 
     async def reloads(self) -> None:
@@ -194,14 +213,6 @@ class Employee(Person):
     home = "/staff/"
     lines = ".entry-text, .notice > p"
 
-    async def logs_in(self, login: str) -> Self:
-        await self.opens()
-        await self.page.locator("[name=login]").fill(login)
-        await self.page.locator("[name=password]").fill(PASSWORD)
-        await self.page.locator("[name=password]").press("Enter")
-        await self.page.wait_for_url(f"{self.base}{self.home}")
-        return self
-
     async def is_on_duty(self) -> Self:
         """Starts duty, unless it runs already."""
         running, start = self.button("Beëindig dienst"), self.button("Start dienst")
@@ -221,10 +232,10 @@ class Employee(Person):
         return self.page.get_by_role("list", name=name, exact=True)
 
     def waiting(self, nickname: str) -> Locator:
-        return self.list_of("Wachtrij").get_by_role("listitem").filter(has_text=nickname)
+        return self.list_of("Wachtrij").get_by_role("listitem").filter(has=self.page.get_by_text(nickname, exact=True))
 
     def held(self, nickname: str, within: str = "Mijn gesprekken") -> Locator:
-        return self.list_of(within).get_by_role("listitem").filter(has_text=nickname)
+        return self.list_of(within).get_by_role("listitem").filter(has=self.page.get_by_text(nickname, exact=True))
 
     async def sees_waiting(self, nickname: str) -> None:
         await expect(self.waiting(nickname)).to_be_visible()
@@ -260,15 +271,42 @@ class Employee(Person):
         await self.registration.get_by_role("textbox", name="Gegeven advies").fill(advice)
 
     async def registers(self, nickname: str) -> None:
-        await self.registration.get_by_role("button", name="Registreer", exact=True).click()
+        await self.presses("Registreer")
         await expect(self.held(nickname, "Nog te registreren")).to_have_count(0)
+
+
+class Coordinator(Person):
+    """Who closes what employees have registered."""
+
+    home = "/admin/"
+
+    async def opens_the_newest(self, to_do: str) -> None:
+        """The newest registration of the list that is filtered by what is to be done."""
+        await self.opens()
+        await self.page.get_by_role("link", name="Registraties", exact=True).first.click()
+        await self.page.get_by_role("link", name=to_do, exact=True).click()
+        await self.page.get_by_role("rowheader").first.get_by_role("link").click()
+        await expect(self.page.get_by_role("heading", name=re.compile("^Registratie "))).to_be_visible()
+
+    async def closes(self) -> None:
+        await self.presses("Sluit af")
+
+    async def chooses(self, label: str, *codes: str) -> None:
+        """In a list of one code, or of several."""
+        group = self.page.get_by_role("group", name=label)
+        for code in codes:
+            if await group.count():
+                await group.get_by_role("checkbox", name=code, exact=True).check()
+            else:
+                await self.page.get_by_label(label).select_option(label=code)
 
 
 class People:
     """Everybody of one test: `chatter = await people.chatter()`. Whoever still talks at its end is led out."""
 
-    def __init__(self, browser: Callable[..., Awaitable[Page]], base: str, target: str):
-        self._browser, self._base, self._target = browser, base, target
+    def __init__(self, browser: Callable[..., Awaitable[Page]], base: str, target: str, sessions: dict[str, Any]):
+        """`sessions`: the cookies of who has logged in before on this server; a password is slow to check, on purpose."""
+        self._browser, self._base, self._target, self._sessions = browser, base, target, sessions
         self._chatters: list[Chatter] = []
 
     async def chatter(self, base: str = "", clock: bool = False, **options: Any) -> Chatter:
@@ -296,8 +334,18 @@ class People:
     async def employee(self, login: str = "fo-zw-1", base: str = "", clock: bool = False, **options: Any) -> Employee:
         """Logged in and on duty."""
         employee = Employee(await self._page(clock, options), base or self._base)
-        await employee.logs_in(login)
+        await self._lets_in(employee, login)
         return await employee.is_on_duty()
+
+    async def coordinator(self, login: str = "coordinator-zw", **options: Any) -> Coordinator:
+        coordinator = Coordinator(await self._browser(**options), self._base)
+        await self._lets_in(coordinator, login)
+        return coordinator
+
+    async def _lets_in(self, person: Person, login: str) -> None:
+        await person.page.context.add_cookies(self._sessions.get(login, []))
+        await person.logs_in(login)
+        self._sessions[login] = await person.page.context.cookies()
 
     async def _page(self, clock: bool, options: dict[str, Any]) -> Page:
         page = await self._browser(**options)

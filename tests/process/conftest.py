@@ -17,9 +17,14 @@ def line(_prepared):
     server.discard()
 
 
+@pytest.fixture(scope="module")
+def _sessions():
+    return {}
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def people(browser, line):
-    everybody = People(browser, line.base, EXIT_TARGET)
+async def people(browser, line, _sessions):
+    everybody = People(browser, line.base, EXIT_TARGET, _sessions)
     yield everybody
     await everybody.go()
 

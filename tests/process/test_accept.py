@@ -4,13 +4,9 @@ import re
 
 from playwright.async_api import expect
 
-from staffing.refusal import Refused
 from staffing.rules import Refusal
+from tests.people import sentence
 from tests.proxy import Way
-
-
-def words(code: Refusal) -> str:
-    return Refused(code).detail("nl")
 
 
 async def test_a_new_chat_is_impossible_to_miss(people):
@@ -67,7 +63,7 @@ async def test_of_two_who_take_the_same_chat_one_has_it_and_the_other_reads_why_
     await second.asks_for("Twee")
     proxy.passes()
 
-    await second.is_told(words(Refusal.ALREADY_ACCEPTED))
+    await second.is_told(sentence(Refusal.ALREADY_ACCEPTED))
     await expect(second.waiting("Twee")).to_have_count(0)
     await expect(second.held("Twee")).to_have_count(0)
 

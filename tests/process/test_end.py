@@ -5,8 +5,8 @@ import re
 import pytest
 from playwright.async_api import expect
 
-from staffing.refusal import Refused
 from staffing.rules import Refusal
+from tests.people import sentence
 
 LAST_WORDS = "Pas goed op jezelf"
 # Whatever makes a noise or marks the device would be heard or seen by somebody near it (threat-model D3).
@@ -171,10 +171,6 @@ async def test_a_whole_chat_leaves_nothing_on_the_device_and_asks_one_origin_onl
 # ---------------------------------------------------------------- the end of a duty
 
 
-def words(code: Refusal) -> str:
-    return Refused(code).detail("nl")
-
-
 @pytest.mark.parametrize("button", ["Beëindig dienst", "Log uit"])
 async def test_who_holds_a_conversation_may_not_leave_and_reads_why(people, button):
     chatter, employee = await people.chatter(), await people.employee()
@@ -184,7 +180,7 @@ async def test_who_holds_a_conversation_may_not_leave_and_reads_why(people, butt
 
     await employee.presses(button)
 
-    await expect(employee.list_of("Meldingen")).to_contain_text(words(Refusal.HOLDS_CONVERSATIONS))
+    await expect(employee.list_of("Meldingen")).to_contain_text(sentence(Refusal.HOLDS_CONVERSATIONS))
     await expect(employee.button("Beëindig dienst")).to_be_visible()
 
 
@@ -192,7 +188,7 @@ async def test_the_last_one_may_not_leave_and_reads_why_until_a_colleague_has_co
     employee = await people.employee("fo-zw-1")
     for button in ("Beëindig dienst", "Log uit"):
         await employee.presses(button)
-        await expect(employee.list_of("Meldingen")).to_contain_text(words(Refusal.LAST_ONE))
+        await expect(employee.list_of("Meldingen")).to_contain_text(sentence(Refusal.LAST_ONE))
         await employee.presses("Oké")
 
     await people.employee("fo-zw-2")
