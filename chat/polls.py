@@ -6,6 +6,7 @@ An ASGI application of its own: a Django view that waits holds a thread and a da
 
 import asyncio
 import json
+import logging
 import zlib
 from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime, timedelta
@@ -21,6 +22,8 @@ from chat.rules import Author, State
 from staffing import clock
 from staffing.refusal import Refused
 from staffing.rules import Refusal
+
+logger = logging.getLogger("geruisloos.polls")
 
 
 class WaitingPoll:
@@ -193,7 +196,10 @@ class LongPolling:
     async def _say(self, scope: Any, send: Callable[[Any], Awaitable[None]]) -> None:
         try:
             status, body, _language = await _answer(scope)
-        except Refused as no:
+        except Exception as problem:  # what nobody expected is `unavailable`, without a word of the text
+            if not isinstance(problem, Refused):
+                logger.exception("a poll was not answered as it should be")
+            no = problem if isinstance(problem, Refused) else Refused(Refusal.UNAVAILABLE)
             status = STATUS.get(no.code, 400)
             body = {"type": "refused", **protocol.RefusedFrame(None, no.code, no.detail()).body()}
         text = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()

@@ -70,6 +70,7 @@ def flush() -> None:
         _write(batch)
     except (DatabaseError, InterfaceError) as problem:
         logger.warning("signs of life were not written: %s", type(problem).__name__)
+        connection.close()  # a broken one is not used again
         for pk, at in batch.heard.items():
             _unwritten.heard.setdefault(pk, at)
         for employee, at in batch.on_duty.items():
