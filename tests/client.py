@@ -21,6 +21,7 @@ from django.contrib.sessions.backends.db import SessionStore
 
 from chat import entries, hints, log, pool, presence, protocol, rounds
 from chat.models import Conversation, Halves
+from chat.polls import WaitingPoll
 from chat.rules import Author
 from config.asgi import application
 from staffing.models import Employee as EmployeeRow
@@ -29,7 +30,7 @@ from tests.clock import StandingClock
 
 HOST = "localhost"
 ORIGIN = f"https://{HOST}"
-PATIENCE = 10  # seconds of this machine: the longest that something may be on its way
+PATIENCE = 30  # seconds of this machine: the longest that something may be on its way
 STEP = timedelta(seconds=3)  # time passes in steps in which nobody falls silent
 T = TypeVar("T")
 
@@ -394,6 +395,19 @@ class Chatter(Browser):
         """Ask by long polling; returns when the server answers."""
         question = {"after": after, "wait": wait} | ({"version": version} if version else {})
         return await self.http.get("/entries/", params=question, headers={"Accept": "application/json"})
+
+    async def begins_to_poll(self, **question: Any) -> "asyncio.Task[httpx.Response]":
+        """A poll that waits for news by now, or that has been answered already."""
+
+        def waiting() -> int:
+            return sum(1 for line in rounds.running().lines if isinstance(line, WaitingPoll) and line.state)
+
+        before, polling = waiting(), asyncio.get_running_loop().create_task(self.polls(**question))
+        async with asyncio.timeout(PATIENCE):
+            while not polling.done() and waiting() == before:
+                await give_way()
+        await self.site.settled()
+        return polling
 
     async def writes(self, text: str, id: uuid.UUID | None = None) -> httpx.Response:
         """Send a message without a socket."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import connection
 
-PATIENCE = 10  # seconds: the longest that a test waits for somebody else
+PATIENCE = 30  # seconds: the longest that a test waits for somebody else
 
 
 class Thread(threading.Thread):

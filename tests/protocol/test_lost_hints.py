@@ -106,9 +106,7 @@ async def test_what_another_process_did_without_a_hint_is_noticed_within_5_secon
 
 async def test_a_waiting_poll_finds_what_no_hint_told(site, switchboard, talk):
     poller = Chatter(site).holds(talk.secret)
-    waiting = asyncio.create_task(poller.polls(after=1, wait=25))
-    for _ in range(5):
-        await site.settled()
+    waiting = await poller.begins_to_poll(after=1, wait=25)
     await site.there_is(writes, talk, "van elders", told=False)
 
     await site.passes(seconds=25)

@@ -1,6 +1,5 @@
 """Overload, a database that is away, and a restart: refused visibly, in order, and never at the cost of what is inside (P13-P15)."""
 
-import asyncio
 import uuid
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -151,6 +150,23 @@ def test_signs_of_life_that_cannot_be_written_wait_for_the_next_time(monkeypatch
     assert (batch.heard, batch.read, batch.on_duty) == ({pk: at}, {(pk, Author.CHATTER): 3}, {5: at})
 
 
+async def test_a_poll_without_the_database_is_unavailable_and_the_next_one_is_not(site, talk, chatter):
+    async with away(site, "chat_presence"):
+        answer = await chatter.polls()
+
+    assert (answer.status_code, answer.json()["code"], answer.headers["Cache-Control"]) == (503, "unavailable", "no-store")
+    assert (await chatter.polls()).status_code == 200
+
+
+async def test_signs_of_life_that_could_not_be_written_are_written_later(site, employee, talk, chatter):
+    async with away(site, "chat_presence"):
+        chatter.line.says("read", seq=1)
+        await site.passes(seconds=9)
+    await site.passes(seconds=3)
+
+    assert (await employee.connects()).screen.reads == {str(talk.pk): 1}
+
+
 async def test_a_hello_that_cannot_be_answered_is_refused_and_can_be_said_again(site, talk, chatter):
     async with away(site, "chat_presence"):
         chatter.line.says("hello", after=0)
@@ -213,9 +229,7 @@ async def test_after_a_restart_everything_is_where_it_was(site, employee, talk, 
 
 
 async def test_a_poll_that_waits_is_answered_by_a_restart(site, talk):
-    waiting = asyncio.create_task(Chatter(site).holds(talk.secret).polls(after=1, wait=25))
-    for _ in range(5):
-        await site.settled()
+    waiting = await Chatter(site).holds(talk.secret).begins_to_poll(after=1, wait=25)
 
     await rounds.stop()
 

@@ -17,13 +17,6 @@ async def poller(site, talk):
     return Chatter(site).holds(talk.secret)
 
 
-async def begins_to_poll(site, poller: Chatter, **question) -> asyncio.Task:
-    waiting = asyncio.create_task(poller.polls(**question))
-    for _ in range(5):
-        await site.settled()
-    return waiting
-
-
 async def test_a_poll_answers_with_what_is_new_and_the_state(site, talk, poller):
     await site.there_is(writes, talk, "een", "twee")
 
@@ -61,7 +54,7 @@ async def test_everything_comes_however_long_the_log_is(site, talk, poller, sett
 
 
 async def test_a_poll_waits_for_the_first_entry(site, employee, talk, poller):
-    waiting = await begins_to_poll(site, poller, after=1, wait=20)
+    waiting = await poller.begins_to_poll(after=1, wait=20)
     assert not waiting.done()
 
     employee.line.sends("Dag", conversation=talk.pk)
@@ -71,7 +64,7 @@ async def test_a_poll_waits_for_the_first_entry(site, employee, talk, poller):
 
 async def test_a_poll_ends_when_somebody_accepts(site, employee):
     waits = await site.there_is(ConversationFactory, region=employee.who.region)
-    waiting = await begins_to_poll(site, Chatter(site).holds(waits.secret), wait=25)
+    waiting = await Chatter(site).holds(waits.secret).begins_to_poll(wait=25)
     assert not waiting.done()
 
     await employee.accepts(waits)
@@ -83,7 +76,7 @@ async def test_a_poll_ends_when_the_place_in_the_queue_gets_better(site, employe
     first = await site.there_is(ConversationFactory, region=employee.who.region)
     site.clock.forward(seconds=1)
     second = await site.there_is(ConversationFactory, region=employee.who.region)
-    waiting = await begins_to_poll(site, Chatter(site).holds(second.secret), wait=25)
+    waiting = await Chatter(site).holds(second.secret).begins_to_poll(wait=25)
     assert not waiting.done()
 
     await employee.accepts(first)
@@ -94,7 +87,7 @@ async def test_a_poll_ends_when_the_place_in_the_queue_gets_better(site, employe
 async def test_a_poll_ends_when_the_employees_line_is_lost(site, employee, talk, poller):
     employee.line.falls_silent()
     await site.passes(seconds=10)
-    waiting = await begins_to_poll(site, poller, after=1, wait=25)
+    waiting = await poller.begins_to_poll(after=1, wait=25)
     assert not waiting.done()
 
     await site.passes(seconds=22)
@@ -104,7 +97,7 @@ async def test_a_poll_ends_when_the_employees_line_is_lost(site, employee, talk,
 
 
 async def test_a_poll_ends_with_the_conversation(site, employee, talk, poller):
-    waiting = await begins_to_poll(site, poller, after=1, wait=25)
+    waiting = await poller.begins_to_poll(after=1, wait=25)
     assert not waiting.done()
 
     employee.line.says("end", conversation=talk.pk)
@@ -113,7 +106,7 @@ async def test_a_poll_ends_with_the_conversation(site, employee, talk, poller):
 
 
 async def test_a_poll_waits_as_long_as_it_asked_and_never_longer_than_25_seconds(site, talk, poller):
-    short, long = [await begins_to_poll(site, poller, after=1, wait=wait) for wait in (10, 900)]
+    short, long = [await poller.begins_to_poll(after=1, wait=wait) for wait in (10, 900)]
 
     await site.passes(seconds=9)
     assert not short.done()
@@ -132,7 +125,7 @@ async def test_a_poll_that_does_not_wait_answers_at_once(site, talk, poller):
 
 async def test_with_the_version_that_stands_a_poll_waits_and_with_another_it_answers_at_once(site, employee, talk, poller):
     version = (await poller.polls(after=1)).json()["version"]
-    waiting = await begins_to_poll(site, poller, after=1, wait=25, version=version)
+    waiting = await poller.begins_to_poll(after=1, wait=25, version=version)
     assert not waiting.done()
     employee.line.says("end", conversation=talk.pk)
     after = (await waiting).json()["version"]
@@ -146,9 +139,8 @@ async def test_a_waiting_poll_holds_no_thread(site, employee, talk, settings):
     many = [Chatter(site).holds((await site.there_is(ConversationFactory, region=talk.region)).secret) for _ in range(20)]
     before = threading.active_count()
 
-    waiting = [asyncio.create_task(one.polls(wait=20)) for one in many]
-    for _ in range(5):
-        await site.settled()  # every thread of the pool has empty hands
+    waiting = [await one.begins_to_poll(wait=20) for one in many]
+    await site.settled()  # every thread of the pool has empty hands
 
     assert not any(task.done() for task in waiting)
     assert threading.active_count() <= before + settings.POOL_THREADS
@@ -158,7 +150,7 @@ async def test_a_waiting_poll_holds_no_thread(site, employee, talk, settings):
 
 async def test_whoever_waits_in_a_poll_is_heard_all_the_time(site, employee, talk, poller):
     for _ in range(3):
-        waiting = await begins_to_poll(site, poller, after=1, wait=25)
+        waiting = await poller.begins_to_poll(after=1, wait=25)
         await site.passes(seconds=25)
         await waiting
 
@@ -166,7 +158,7 @@ async def test_whoever_waits_in_a_poll_is_heard_all_the_time(site, employee, tal
 
 
 async def test_a_browser_that_goes_away_is_no_longer_heard(site, employee, talk, poller):
-    waiting = await begins_to_poll(site, poller, after=1, wait=25)
+    waiting = await poller.begins_to_poll(after=1, wait=25)
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
 
@@ -198,7 +190,7 @@ async def test_a_message_by_http_is_answered_with_its_ack_and_told_to_the_other_
 
 
 async def test_a_poll_ends_when_the_right_to_it_is_gone(site, talk, poller):
-    waiting = await begins_to_poll(site, poller, after=1, wait=25)
+    waiting = await poller.begins_to_poll(after=1, wait=25)
     left = Chatter(site).holds(talk.secret)
 
     await left.posts("/leave/")
