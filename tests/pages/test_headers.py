@@ -87,6 +87,24 @@ async def test_every_script_and_style_on_a_page_carries_this_answers_nonce(site)
             assert not re.search(r"""\son[a-z]+=["']|\sstyle=|javascript:""", answer.text)
 
 
+async def test_static_files_are_kept_for_ever_under_the_name_of_their_content(site):
+    """N8."""
+    visitor, _, employee, administrator = await everybody(site)
+    pages = [(await visitor.gets("/")).text, (await employee.gets("/staff/")).text, (await administrator.gets("/admin/")).text]
+    assets = {asset for page in pages for asset in re.findall(r"""(?:src|href)=["'](/static/[^"']+)""", page)}
+
+    assert len(assets) > 5
+    for asset in assets:
+        file = await visitor.gets(asset, accept="*/*")
+
+        assert re.search(r"\.[0-9a-f]{12}\.\w+$", asset)
+        assert file.status_code == 200
+        assert "immutable" in file.headers["Cache-Control"]
+        assert file.headers["X-Content-Type-Options"] == "nosniff"
+        assert "Set-Cookie" not in file.headers
+        assert "Access-Control-Allow-Origin" not in file.headers
+
+
 @pytest.mark.parametrize("address", ["/", "/entries/?after=0"])
 async def test_a_public_page_loads_nothing_from_anybody_else(site, address):
     conversation = await site.there_is(ConversationFactory, text="Kijk op https://example.nl/hulp", held=True)
