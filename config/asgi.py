@@ -31,6 +31,7 @@ from chat.consumers.staff import StaffLine  # noqa: E402
 from chat.polls import LongPolling  # noqa: E402
 from chat.protocol import Close  # noqa: E402
 from config import watch  # noqa: E402
+from config.checks import is_here  # noqa: E402
 from config.headers import common  # noqa: E402
 from staffing import clock  # noqa: E402
 
@@ -55,9 +56,10 @@ class AddressDigest:
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         if scope["type"] in ("http", "websocket"):
             forwarded = [value for name, value in scope["headers"] if name in FORWARDED]
-            scope = dict(scope, client=(self.digest(self.address(scope)), 0))
+            address = self.address(scope)
+            scope = dict(scope, client=(self.digest(address), 0))
             scope["headers"] = [(name, value) for name, value in scope["headers"] if name not in FORWARDED]
-            scope["direct"] = not forwarded
+            scope["direct"] = not forwarded and is_here(address)
         await self.application(scope, receive, send)
 
     @staticmethod

@@ -47,12 +47,12 @@ def live(request: HttpRequest) -> JsonResponse:
 
 @require_GET
 def ready(request: HttpRequest) -> JsonResponse:
-    """Details only for a direct request from this machine: how many regions are loaded, which component fails."""
+    """Names each component, for a direct request from this machine only (threat-model N10)."""
     found: dict[str, Any] = {"database": database(), "keys": keys(), "disk": disk(), "draining": not draining}
     can_serve = all(found.values())
     degraded = [] if not found["database"] or Region.objects.exists() else ["reference_data"]
     status = "ready" if can_serve and not degraded else "degraded" if can_serve else "not ready"
-    body: dict[str, Any] = {"status": status, "components": {name: "ok" if ok else "failed" for name, ok in found.items()}}
-    for name in degraded:
-        body["components"][name] = "degraded"
+    body: dict[str, Any] = {"status": status}
+    if getattr(request, "scope", {}).get("direct"):
+        body["components"] = {name: "ok" if ok else "failed" for name, ok in found.items()} | dict.fromkeys(degraded, "degraded")
     return JsonResponse(body, status=200 if can_serve else 503)
