@@ -28,6 +28,11 @@ IN_ORDER = """([log, lines, wanted]) => {
 NEXT_FRAME = """() => new Promise((done) => addEventListener("submit", () => {
   requestAnimationFrame(() => done(document.body.textContent));
 }, {capture: true, once: true}))"""
+VISIBILITY = """(state) => {
+  Object.defineProperty(document, "visibilityState", {value: state, configurable: true});
+  Object.defineProperty(document, "hidden", {value: state === "hidden", configurable: true});
+  document.dispatchEvent(new Event("visibilitychange", {bubbles: true}));
+}"""
 NEUTRAL = "<!doctype html><html lang=nl><title>Het weer</title><link rel=icon href='data:,'><body>Vandaag droog."
 
 
@@ -193,6 +198,13 @@ class Chatter(Person):
         await self.way_out.click(no_wait_after=True)
         async with asyncio.timeout(SOON / 1000):
             return await next_frame
+
+    async def looks_away(self) -> None:
+        """To another tab or app: a headless browser has none, so the page is told."""
+        await self.page.evaluate(VISIBILITY, "hidden")
+
+    async def looks_again(self) -> None:
+        await self.page.evaluate(VISIBILITY, "visible")
 
     async def cookies(self) -> dict[str, Any]:
         return {cookie["name"]: cookie for cookie in await self.page.context.cookies()}

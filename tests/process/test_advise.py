@@ -239,3 +239,48 @@ async def test_without_scripts_a_refused_message_comes_back_with_the_reason(peop
     await expect(chatter.box).to_have_value(re.compile("^te lang te lang"))
     await expect(chatter.page.get_by_text("Je bericht is te lang. Stuur het in twee delen.")).to_be_visible()
     await expect(chatter.way_out).to_be_visible()
+
+
+async def test_after_a_while_away_the_conversation_shows_itself_only_at_a_tap(people):
+    """threat-model D14: nobody reads along in the overview of apps, or on a device that was put down."""
+    chatter = await people.chatter(clock=True)
+    await chatter.starts("Even weg", text="Niet voor anderen")
+    await chatter.reads("Niet voor anderen")
+
+    await chatter.looks_away()
+    await chatter.time_passes(seconds=31)
+    await chatter.looks_again()
+    await expect(chatter.page.get_by_text("Niet voor anderen")).not_to_be_visible()
+    await expect(chatter.way_out).to_be_visible()
+    await chatter.presses("Laat het gesprek zien")
+
+    await expect(chatter.page.get_by_text("Niet voor anderen")).to_be_visible()
+
+
+async def test_earlier_messages_can_be_hidden_and_new_ones_are_shown(people):
+    """threat-model D15."""
+    chatter, employee = await people.chatter(), await people.employee()
+    await chatter.starts("Verberg", text="Iets van eerder")
+    await employee.accepts("Verberg")
+    await chatter.sends("Nog iets van eerder")
+    await chatter.reads("Iets van eerder", "Nog iets van eerder")
+
+    await chatter.presses("Verberg eerdere berichten")
+    await employee.sends("Iets van nu")
+
+    await expect(chatter.page.get_by_text("Iets van nu")).to_be_visible()
+    await expect(chatter.page.get_by_text("Iets van eerder", exact=True)).not_to_be_visible()
+    await chatter.presses("Laat eerdere berichten zien")
+    await expect(chatter.page.get_by_text("Iets van eerder", exact=True)).to_be_visible()
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
+async def test_the_conversation_has_the_names_of_the_contract(people, scripts):
+    chatter = await people.chatter(java_script_enabled=scripts)
+    await chatter.starts(f"Namen {scripts}")
+
+    await expect(chatter.log).to_be_attached()
+    await expect(chatter.box).to_be_visible()
+    await expect(chatter.status).not_to_be_empty()
+    for name in ("Verstuur", "Stop het gesprek", "Verlaat deze site snel"):
+        await expect(chatter.button(name)).to_be_visible()

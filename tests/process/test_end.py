@@ -124,6 +124,27 @@ async def test_without_scripts_one_stops_by_a_form(people):
     await expect(employee.held("Formulier", "Nog te registreren")).to_be_visible()
 
 
+@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
+async def test_after_the_end_one_may_begin_anew_and_finds_nothing_of_before(people, scripts):
+    chatter, employee = await people.chatter(java_script_enabled=scripts), await people.employee()
+    await chatter.starts(f"Opnieuw {scripts}", text="Van de vorige keer")
+    await employee.accepts(f"Opnieuw {scripts}")
+    await chatter.stops() if scripts else await chatter.presses("Stop het gesprek")
+    await chatter.sees_the_end()
+    before = await chatter.page.evaluate("history.length")
+
+    await chatter.presses("Begin een nieuw gesprek")
+    await expect(chatter.box).to_be_visible()
+    await chatter.sends("Nu weer")
+
+    await chatter.sees("Nu weer", "Verstuurd")
+    await chatter.does_not_read("Van de vorige keer")
+    await expect(employee.waiting("Anoniem")).to_be_visible()
+    await expect(employee.held(f"Opnieuw {scripts}", "Nog te registreren")).to_be_visible()
+    if scripts:
+        assert await chatter.page.evaluate("history.length") == before
+
+
 async def test_a_whole_chat_leaves_nothing_on_the_device_and_asks_one_origin_only(people, line):
     """threat-model D2, D3, D4, D7, D10, D11."""
     chatter, employee = await people.chatter(), await people.employee()
