@@ -8,7 +8,7 @@ import {ask, LoggedOut, renew} from "./requests.js";
 import {boot, learn, steady, wall} from "./words.js";
 
 const {numbers} = boot;
-const LINE_STATUS = 60_000; // ms between two looks at whether the line is open: as often as the words can change
+const LINE_STATUS = 15_000; // ms between two looks at whether the line is open: an administrator may close it at any moment
 
 export class Actions {
   desk = fresh(numbers.resend);
