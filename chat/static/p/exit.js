@@ -1,4 +1,4 @@
-// The quick exit (threat-model.md 4.2), and leaving no page behind for Back (D5, D9).
+// The quick exit (threat-model.md 4.2), and leaving no page and no address behind (D4, D5, D9).
 // Loaded first, imports nothing, waits for nothing: leaving never depends on the rest of the page.
 
 const PRESSES = 3;
@@ -93,3 +93,6 @@ function follow() {
 }
 
 document.documentElement.classList.add("script");
+
+// One address for the whole visit (D4), on the closed page and on every other one too.
+if (location.href !== `${location.origin}/`) history.replaceState(null, "", "/");

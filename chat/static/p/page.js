@@ -4,8 +4,6 @@ import {post} from "./post.js";
 import {Talk} from "./talk.js";
 import {boot, one, say, tell} from "./words.js";
 
-// One address for the whole visit (D4).
-if (location.href !== `${location.origin}/`) history.replaceState(null, "", "/");
 if (boot.conversation) talk();
 else if (one("start")) prepareStart(one("start"));
 else if (one("anew")) prepareAnew(one("anew"));
