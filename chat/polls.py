@@ -36,8 +36,9 @@ class WaitingPoll:
         self.conversation = conversation
         self.credential: int | None = credential
         self.news = asyncio.Event()
+        self.look = -1
         self.state: protocol.StateFrame | None = None
-        self.newest: protocol.StateFrame | None = None
+        self.newest: tuple[int, protocol.StateFrame] | None = None
 
     def conversations(self) -> Collection[UUID]:
         return (self.conversation,)
@@ -57,14 +58,17 @@ class WaitingPoll:
             return
         if seen.left:
             self.news.set()
-        self.newest = facts.chatter_state(self.conversation)
-        if self.state and self.newest != self.state:
-            self.news.set()
+        self.newest = facts.number, facts.chatter_state(self.conversation)
+        if self.state:
+            self._compare()
 
-    def has_said(self, state: protocol.StateFrame) -> None:
-        """What the waiting begins with; a look that came while it was read may know more already."""
-        self.state = state
-        if self.newest and self.newest != state:
+    def has_said(self, look: int, state: protocol.StateFrame) -> None:
+        """What the waiting begins with, and by which look; one that came meanwhile may know more already."""
+        self.look, self.state = look, state
+        self._compare()
+
+    def _compare(self) -> None:
+        if self.newest and self.newest[0] > self.look and self.newest[1] != self.state:
             self.news.set()
 
     def beat(self, at: datetime) -> None:
@@ -111,7 +115,7 @@ def _read(conversation: UUID, after: int, at: datetime) -> dict[str, Any] | None
         "last_seq": found[-1].seq if found else seen.last_seq,
         **cards,
         "version": f"{zlib.crc32(json.dumps(cards, sort_keys=True).encode()):08x}",
-        "_state": state,
+        "_look": (facts.number, state),
     }
 
 
@@ -139,7 +143,7 @@ async def _answer(scope: Any) -> tuple[int, dict[str, Any], str]:
             hints.told(conversation.pk, Author.CHATTER, seq, poll)
         differs = version is not None and version != body["version"]
         if wait and not body["entries"] and not differs and body["state"]["state"] != State.ENDED:
-            poll.has_said(body["_state"])
+            poll.has_said(*body["_look"])
             await _first_of(poll.news, at + wait)
             if not await pool.run(_still_valid, credential.pk):
                 raise Refused(Refusal.NOT_FOUND)
@@ -149,7 +153,7 @@ async def _answer(scope: Any) -> tuple[int, dict[str, Any], str]:
     finally:
         round_.lines.discard(poll)
         board.unregister(conversation.pk, poll)
-    del body["_state"]
+    del body["_look"]
     return 200, body, conversation.language
 
 

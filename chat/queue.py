@@ -8,6 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, lru_cache
+from itertools import count
 from uuid import UUID
 
 from django.conf import settings
@@ -98,6 +99,7 @@ class Facts:
     regions: dict[int, str]
     timetables: dict[int, staffing_rules.Timetable]
     nicknames: dict[UUID, str]  # of those that wait
+    number: int  # rises with each look that begins: of two looks the lower one knows less
 
     @cached_property
     def waiting(self) -> list[rules.Waiting]:
@@ -258,8 +260,12 @@ FIELDS = (
 )
 
 
+_looks = count()
+
+
 def look(conversations: Collection[UUID], employees: Collection[int], at: datetime) -> Facts:
     """Read the facts: all that wait, these conversations, and what these employees hold. A fixed number of statements."""
+    number = next(_looks)
     about = Q(state=State.WAITING)
     if conversations:
         about |= Q(pk__in=list(conversations))
@@ -282,7 +288,7 @@ def look(conversations: Collection[UUID], employees: Collection[int], at: dateti
     duties = {row[0]: OnDutyNow(*row) for row in running.order_by()}
     regions = dict(Region.objects.values_list("pk", "code"))
     if not employees:
-        return Facts(at, found, duties, regions, {}, {})
+        return Facts(at, found, duties, regions, {}, {}, number)
     waiting = [pk for pk, seen in found.items() if seen.state is State.WAITING]
     nicknames = {pk: one.nickname for pk, one in entries.opened(waiting).items()}
-    return Facts(at, found, duties, regions, opening.timetables(at), nicknames)
+    return Facts(at, found, duties, regions, opening.timetables(at), nicknames, number)

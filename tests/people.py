@@ -16,7 +16,7 @@ from staffing.refusal import Refused
 from staffing.rules import Refusal
 
 PASSWORD = "geruisloos"
-SOON = 15_000  # milliseconds
+SOON = 45_000  # milliseconds; a reconnect alone may take 15 s, and the machine may be busy
 expect.set_options(timeout=SOON)
 # Of all lines of a log, those that we look for: each once, in this order, whatever stands between them.
 IN_ORDER = """([log, lines, wanted]) => {
@@ -208,6 +208,12 @@ class Chatter(Person):
 
     async def cookies(self) -> dict[str, Any]:
         return {cookie["name"]: cookie for cookie in await self.page.context.cookies()}
+
+    async def keeps_only(self, names: set[str]) -> None:
+        """The browser has taken in what the answer of the exit deletes: that comes after the page has gone."""
+        async with asyncio.timeout(SOON / 1000):
+            while set(await self.cookies()) != names:
+                pass  # each look is a round trip to the browser
 
     async def is_gone(self, base: str) -> None:
         """Ends the conversation, if this browser still holds one, whatever its page shows."""
