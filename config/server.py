@@ -1,5 +1,6 @@
-"""The launcher, `python -m config.server`: limits, no addresses in logs, and a drain before the server stops."""
+"""The launcher, `python -m config.server`: limits, no addresses in logs, one process or several, and a drain before it stops."""
 
+import asyncio
 import fcntl
 import logging
 import os
@@ -7,14 +8,84 @@ import resource
 import signal
 import socket
 import sys
-from typing import IO
+from typing import IO, Any
 
 import django
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 logger = logging.getLogger("geruisloos.server")
+HEAD_BYTES = 32 * 1024  # request line and headers together
+HEAD_PATIENCE = 10.0  # seconds until a request has to be there with its headers
+BODY_PATIENCE = 30.0  # seconds until it has to be complete: a message over a bad line takes a while
+RESTARTS = 5  # of a process that dies right after its start; then the launcher gives up
+
+
+class Http(HttpToolsProtocol):
+    """Bounds what uvicorn leaves open: the size of the headers, and the time that a half-open request may take (N5)."""
+
+    _head = 0
+    _head_is_complete = False
+    _patience: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._wait(HEAD_PATIENCE)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._wait(None)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if not self._head_is_complete:
+            self._head += len(data)
+            if self._head > HEAD_BYTES + 64 * 1024:  # headers, and the beginning of the body that came with them
+                self.transport.abort()
+                return
+        super().data_received(data)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._head_is_complete = False
+        self._in_head = 0
+        self._wait(HEAD_PATIENCE)
+
+    def on_url(self, url: bytes) -> None:
+        self._count(url)
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._count(name + value)
+        super().on_header(name, value)
+
+    def _count(self, part: bytes) -> None:
+        self._in_head += len(part)
+        if self._in_head > HEAD_BYTES:
+            raise ValueError("too much before the body")  # the parser answers 400 and closes
+
+    def on_headers_complete(self) -> None:
+        self._head_is_complete, self._head = True, 0
+        self._wait(BODY_PATIENCE)
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._wait(None)
+        super().on_message_complete()
+
+    def handle_websocket_upgrade(self) -> None:
+        self._wait(None)
+        super().handle_websocket_upgrade()
+
+    def _wait(self, seconds: float | None) -> None:
+        if self._patience:
+            self._patience.cancel()
+        self._patience = self.loop.call_later(seconds, self._give_up) if seconds else None
+
+    def _give_up(self) -> None:
+        self._patience = None
+        self.transport.abort()
 
 
 class Server(uvicorn.Server):
@@ -25,7 +96,9 @@ class Server(uvicorn.Server):
         from config import health
 
         health.draining = True
-        await rounds.stop()
+        for server in self.servers:
+            server.close()
+        await rounds.stop(for_good=True)
         await super().shutdown(sockets)
 
 
@@ -54,15 +127,6 @@ def _database_answers() -> bool:
         return False
 
 
-def can_listen(host: str, port: int) -> None:
-    """Refuse the start in words when nothing can be served at this address."""
-    try:
-        socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
-    except OSError:
-        print(f"PORT: must be one that is free on HOST {host}; {port} is not.", file=sys.stderr)
-        raise SystemExit(1) from None
-
-
 def only_one() -> IO[str] | None:
     """On SQLite one server process: a second one on the same file is refused. The lock ends with the process."""
     from django.conf import settings
@@ -78,20 +142,15 @@ def only_one() -> IO[str] | None:
     return lock
 
 
-def main() -> None:
-    django.setup()
+def configuration() -> uvicorn.Config:
     from django.conf import settings
 
-    refuse_to_start()
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold texts and keys (threat-model K5)
-    lock = only_one()
-    can_listen(settings.HOST, settings.PORT)
-    config = uvicorn.Config(
+    return uvicorn.Config(
         "config.asgi:application",
         host=settings.HOST,
         port=settings.PORT,
         loop="uvloop",
-        http="httptools",
+        http=Http,
         ws="websockets-sansio",
         ws_max_size=settings.FRAME_BYTES,
         ws_per_message_deflate=False,  # it triples the memory of a connection
@@ -105,17 +164,92 @@ def main() -> None:
         server_header=False,
         date_header=False,
         backlog=512,
-        limit_concurrency=None,
         timeout_keep_alive=15,
-        timeout_graceful_shutdown=4,
-        h11_max_incomplete_event_size=32 * 1024,
+        timeout_graceful_shutdown=3,
     )
-    host = f"[{settings.HOST}]" if ":" in settings.HOST else settings.HOST
-    print(f"http://{host}:{settings.PORT}/", flush=True)
-    # uvicorn raises the signal again once it has stopped in order: that is an ordinary end, not a death.
+
+
+def serve(sockets: list[socket.socket]) -> None:
+    """Serve until SIGTERM or SIGINT; an ordinary stop is an ordinary end."""
+    # uvicorn raises the signal again once it has stopped in order: that is not a death.
     for ending in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ending, lambda number, frame: None)
-    Server(config).run()
+    Server(configuration()).run(sockets)
+
+
+class Workers:
+    """Several processes on one socket: each that dies is begun again, a signal to end goes to all of them."""
+
+    def __init__(self, count: int, listening: socket.socket) -> None:
+        self.listening = listening
+        self.ending = False
+        self.deaths = 0
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self.end)
+        self.running = {self.begin() for _ in range(count)}
+
+    def begin(self) -> int:
+        sys.stdout.flush()
+        if pid := os.fork():
+            return pid
+        try:
+            serve([self.listening])
+        finally:
+            sys.stdout.flush()
+            os._exit(0)
+
+    def end(self, number: int, frame: Any) -> None:
+        self.ending = True
+        for pid in self.running:
+            os.kill(pid, signal.SIGTERM)
+
+    def wait(self) -> None:
+        while self.running:
+            pid, status = os.wait()
+            self.running.discard(pid)
+            if self.ending:
+                continue
+            self.deaths += 1
+            logger.warning("a server process ended (%d); %s", status, "another begins" if self.deaths <= RESTARTS else "too often")
+            if self.deaths <= RESTARTS:
+                self.running.add(self.begin())
+
+
+def listen() -> socket.socket:
+    """The address is taken before anything else begins; when somebody else has it, one line says so."""
+    from django.conf import settings
+
+    family = socket.AF_INET6 if ":" in settings.HOST else socket.AF_INET
+    listening = socket.socket(family)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((settings.HOST, settings.PORT))
+    except OSError as error:
+        print(f"PORT: must be one that is free on HOST {settings.HOST}; {settings.PORT} is not ({error.strerror}).", file=sys.stderr)
+        raise SystemExit(1) from None
+    listening.set_inheritable(True)
+    return listening
+
+
+def main() -> None:
+    django.setup()
+    from django.conf import settings
+    from django.db import connections
+
+    refuse_to_start()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold texts and keys (threat-model K5)
+    lock = only_one()
+    listening = listen()
+    host = f"[{settings.HOST}]" if ":" in settings.HOST else settings.HOST
+    print(f"http://{host}:{settings.PORT}/", flush=True)
+    if settings.WORKERS == 1:
+        serve([listening])
+    else:
+        connections.close_all()
+        for connection in connections.all():
+            if hasattr(connection, "close_pool"):
+                connection.close_pool()  # threads of a pool do not survive the fork
+        Workers(settings.WORKERS, listening).wait()
     if lock:
         lock.close()
 

@@ -36,7 +36,7 @@ def manage(*arguments: str, environment: dict[str, str]) -> str:
 def environment(state: Path, database: str, redis: str, **more: str) -> dict[str, str]:
     """What a process of the demonstration on `state` gets to see; nothing of this machine's own settings."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
-    own = {"DEMO": "on", "HOST": "127.0.0.1", "STATE_DIR": str(state), "START_RATE": "off", "PYTHONUNBUFFERED": "1"}
+    own = {"DEMO": "on", "HOST": "127.0.0.1", "STATE_DIR": str(state), "START_RATE": "off", "FRAME_RATE": "off", "PYTHONUNBUFFERED": "1"}
     return kept | own | {"DATABASE_URL": database, "REDIS_URL": redis} | more
 
 
