@@ -17,7 +17,7 @@ from uuid import UUID
 from channels.layers import get_channel_layer
 from django.conf import settings
 
-from chat import protocol
+from chat import gauges, protocol
 from chat.rules import Author
 from staffing import clock
 
@@ -108,6 +108,7 @@ class Switchboard:
                     async with asyncio.timeout(settings.HINT_LIMIT.total_seconds()):
                         await get_channel_layer().group_send(GROUP, message)
                 except Exception as problem:
+                    gauges.HINTS_LOST.inc()
                     # Slower, not wrong: the other processes look around by themselves.
                     logger.warning("a hint was not published: %s", type(problem).__name__)
         finally:

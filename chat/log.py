@@ -18,7 +18,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connections, transaction
 
-from chat import entries, hints
+from chat import entries, gauges, hints
 from chat.entries import Answer, LockedElsewhere, New, Stored
 from chat.models import Entry
 from staffing.refusal import Refused
@@ -132,6 +132,8 @@ class Writer:
                 answers = Entry.objects.append([job.new for job in jobs], skip_locked=skip_locked)
             for job, answer in zip(jobs, answers, strict=True):
                 job.answer = answer
+            gauges.BATCHES.inc()
+            gauges.STORED.inc(sum(1 for answer in answers if isinstance(answer, Stored) and not answer.again))
         except (OperationalError, InterfaceError) as problem:  # the database is away, full or locked: for each of them alike
             logger.warning("a batch of %d was not stored: %s", len(jobs), type(problem).__name__)
             connections.close_all()
@@ -145,6 +147,7 @@ class Writer:
             logger.exception("a line was not stored")
         for job in jobs:
             if job.answer is Refusal.UNAVAILABLE:
+                gauges.UNAVAILABLE.labels("writer").inc()
                 self._block(job)
 
     @staticmethod
@@ -219,6 +222,16 @@ def open_writer() -> Writer:
 def submit(new: New, source: Source, settle: Callable[[Stored | Refusal], None]) -> None:
     """Append through the writer; `settle` is called in the event loop, after the commit and before anybody else is told."""
     open_writer().submit(new, source, settle)
+
+
+def waiting() -> int:
+    """How many appends wait for the writer of this process."""
+    return _writer.waiting if _writer else 0
+
+
+def is_overloaded() -> bool:
+    """Does more wait than this process can store soon? Then everything but appends gives way (P15)."""
+    return waiting() > settings.OVERLOADED
 
 
 async def append(new: New) -> Stored:

@@ -120,6 +120,8 @@ def _read(conversation: UUID, after: int, at: datetime) -> dict[str, Any] | None
 
 
 async def _answer(scope: Any) -> tuple[int, dict[str, Any], str]:
+    if rounds.is_over():
+        raise Refused(Refusal.UNAVAILABLE)
     headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
     at = clock.now()
     secret = cookies.halves(cookies.from_header(headers.get(b"cookie", "")))

@@ -14,6 +14,7 @@ from typing import ParamSpec, TypeVar
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connections
 
+from chat import gauges
 from staffing.refusal import Refused
 from staffing.rules import Refusal
 
@@ -42,6 +43,7 @@ class Pool:
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What `function` returns or raises, from one of the threads. Raises Refused: unavailable."""
         if self._work.qsize() >= self._most_waiting:
+            gauges.UNAVAILABLE.labels("pool is full").inc()
             raise Refused(Refusal.UNAVAILABLE)
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[T] = loop.create_future()
@@ -62,6 +64,7 @@ class Pool:
             except (OperationalError, InterfaceError) as problem:
                 logger.warning("database does not answer: %s", type(problem).__name__)
                 connections.close_all()  # a broken connection is not used again
+                gauges.UNAVAILABLE.labels("database").inc()
                 error = Refused(Refusal.UNAVAILABLE)
             except BaseException as problem:
                 error = problem
@@ -70,6 +73,10 @@ class Pool:
 
         self._work.put(job)
         return await answer
+
+    @property
+    def waiting(self) -> int:
+        return self._work.qsize()
 
     def stop(self) -> None:
         """Finish what waits, then end the threads."""
@@ -88,6 +95,11 @@ async def run(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     if _pool is None:
         _pool = Pool(settings.POOL_THREADS, settings.POOL_WAITING)
     return await _pool.run(function, *args, **kwargs)
+
+
+def waiting() -> int:
+    """How many jobs wait for a thread."""
+    return _pool.waiting if _pool else 0
 
 
 def stop() -> None:

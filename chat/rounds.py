@@ -141,6 +141,7 @@ def _standing_credentials(pks: Collection[int]) -> set[int]:
 
 
 _round: Round | None = None
+_ended: asyncio.AbstractEventLoop | None = None
 
 
 def running() -> Round:
@@ -153,15 +154,27 @@ def running() -> Round:
     return _round
 
 
+def is_over() -> bool:
+    """Has the round of this process ended for good, because the server stops?"""
+    return _ended is asyncio.get_running_loop()
+
+
+def open_lines() -> tuple[OpenLine, ...]:
+    """The lines that are open in this process."""
+    return tuple(_round.lines) if _round else ()
+
+
 def leave(line: OpenLine) -> None:
     """This line is no longer open."""
     if _round is not None:
         _round.lines.discard(line)
 
 
-async def stop() -> None:
+async def stop(*, for_good: bool = False) -> None:
     """End the round of this process, if there is one."""
-    global _round
+    global _round, _ended
+    if for_good:
+        _ended = asyncio.get_running_loop()
     if _round is not None:
         ending, _round = _round, None
         await ending.stop()

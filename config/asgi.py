@@ -7,6 +7,7 @@ Whatever server runs it, nothing behind this file sees a network address (threat
 import hashlib
 import hmac
 import ipaddress
+import logging
 import os
 import secrets
 from collections.abc import Awaitable, Callable
@@ -20,11 +21,12 @@ django_application = get_asgi_application()
 
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402 - Django first
 from django.conf import settings  # noqa: E402
+from django.core.cache import cache  # noqa: E402
 from django.http.request import split_domain_port, validate_host  # noqa: E402
 from django.urls import path, re_path  # noqa: E402
 from servestatic import ServeStaticASGI  # noqa: E402
 
-from chat import rounds  # noqa: E402
+from chat import pool, rounds  # noqa: E402
 from chat.consumers.chatter import ChatterLine  # noqa: E402
 from chat.consumers.line import header  # noqa: E402
 from chat.consumers.staff import StaffLine  # noqa: E402
@@ -34,11 +36,13 @@ from config import watch  # noqa: E402
 from config.checks import is_here  # noqa: E402
 from config.headers import common  # noqa: E402
 from staffing import clock  # noqa: E402
+from staffing.refusal import Refused  # noqa: E402
 
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
 Application = Callable[[Any, Receive, Send], Awaitable[None]]
 
+logger = logging.getLogger("geruisloos.addresses")
 FORWARDED = {b"x-forwarded-for", b"forwarded", b"x-real-ip", b"x-client-ip", b"true-client-ip", b"cf-connecting-ip"}
 
 
@@ -46,7 +50,7 @@ class AddressDigest:
     """
     Replaces the client's address by a keyed digest before our code or a library's runs, written as an address in fd00::/8.
 
-    HMAC of the address cut to /24 or /56, with a random key that lives an hour and is kept in memory only.
+    HMAC of the address cut to /24 or /56, with a random key that lives an hour, in the cache.
     """
 
     def __init__(self, application: Application) -> None:
@@ -57,6 +61,7 @@ class AddressDigest:
         if scope["type"] in ("http", "websocket"):
             forwarded = [value for name, value in scope["headers"] if name in FORWARDED]
             address = self.address(scope)
+            await self.renew_key()
             scope = dict(scope, client=(self.digest(address), 0))
             scope["headers"] = [(name, value) for name, value in scope["headers"] if name not in FORWARDED]
             scope["direct"] = not forwarded and is_here(address)
@@ -73,10 +78,15 @@ class AddressDigest:
                 return steps[-settings.TRUSTED_PROXIES]
         return (scope.get("client") or ("",))[0]
 
-    def digest(self, address: str) -> str:
+    async def renew_key(self) -> None:
         hour = int(clock.now().timestamp() // 3600)
         if hour != self._hour:
-            self._key, self._hour = secrets.token_bytes(32), hour
+            try:
+                self._key, self._hour = await pool.run(key_of, hour), hour
+            except Refused:  # too much waits: asked again with the next request
+                self._key = self._key or secrets.token_bytes(32)
+
+    def digest(self, address: str) -> str:
         try:
             parsed = ipaddress.ip_address(address)
             if isinstance(parsed, ipaddress.IPv6Address):
@@ -85,6 +95,16 @@ class AddressDigest:
         except ValueError:
             cut = address.encode()
         return str(ipaddress.IPv6Address(b"\xfd" + hmac.new(self._key, cut, hashlib.sha256).digest()[:15]))
+
+
+def key_of(hour: int) -> bytes:
+    """The random key of this hour, the same in all processes that share a cache; without one this process's own."""
+    own = secrets.token_hex(32)
+    try:
+        return bytes.fromhex(str(cache.get_or_set(f"address-key:{hour}", own, 2 * 3600)))
+    except Exception as problem:
+        logger.warning("addresses are counted by this process alone: %s", type(problem).__name__)
+        return bytes.fromhex(own)
 
 
 class OriginChecked:

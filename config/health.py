@@ -6,15 +6,25 @@ from uuid import uuid4
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.utils.crypto import constant_time_compare
 from django.views.decorators.http import require_GET
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from chat import crypto
+from chat import crypto, gauges, log, pool, rounds
+from chat.views.public import not_here
 from staffing.models import Region
 
 DISK_NEEDED = 50 * 1024 * 1024
 
 draining = False
+
+
+def may_see(request: HttpRequest) -> bool:
+    """Details are for the operator: with METRICS_TOKEN who says it, without it a direct request from this machine (N10)."""
+    if settings.METRICS_TOKEN:
+        return constant_time_compare(request.headers.get("Authorization", ""), f"Bearer {settings.METRICS_TOKEN}")
+    return bool(getattr(request, "scope", {}).get("direct"))
 
 
 def database() -> bool:
@@ -47,12 +57,25 @@ def live(request: HttpRequest) -> JsonResponse:
 
 @require_GET
 def ready(request: HttpRequest) -> JsonResponse:
-    """Names each component, for a direct request from this machine only (threat-model N10)."""
+    """Names each component, for who may see it."""
     found: dict[str, Any] = {"database": database(), "keys": keys(), "disk": disk(), "draining": not draining}
     can_serve = all(found.values())
     degraded = [] if not found["database"] or Region.objects.exists() else ["reference_data"]
     status = "ready" if can_serve and not degraded else "degraded" if can_serve else "not ready"
     body: dict[str, Any] = {"status": status}
-    if getattr(request, "scope", {}).get("direct"):
+    if may_see(request):
         body["components"] = {name: "ok" if ok else "failed" for name, ok in found.items()} | dict.fromkeys(degraded, "degraded")
     return JsonResponse(body, status=200 if can_serve else 503)
+
+
+@require_GET
+def metrics(request: HttpRequest) -> HttpResponseBase:
+    """Gauges and counters of the process that answers, as Prometheus text; no personal data."""
+    if not may_see(request):
+        return not_here(request)
+    gauges.WRITER_WAITING.set(log.waiting())
+    gauges.POOL_WAITING.set(pool.waiting())
+    lines = rounds.open_lines()
+    gauges.LINES.set(len(lines))
+    gauges.OUTGOING.set(max((getattr(line, "outgoing_bytes", 0) for line in lines), default=0))
+    return HttpResponse(generate_latest(gauges.REGISTRY), content_type=CONTENT_TYPE_LATEST)

@@ -86,6 +86,16 @@ def port(text: str) -> int:
     return number
 
 
+def rate(text: str) -> tuple[int, timedelta] | None:
+    """`10/s` or `5/10m`: so many in that time; `off`: no limit."""
+    if text.lower() == "off":
+        return None
+    number, _slash, time = text.partition("/")
+    if int(number) <= 0 or not time:
+        raise ValueError
+    return int(number), duration(time if time[0].isdigit() else f"1{time}")
+
+
 def count(text: str) -> int:
     if (number := int(text)) < 0:
         raise ValueError
@@ -115,6 +125,14 @@ ALLOWED_HOSTS = read("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"], words
 CSRF_TRUSTED_ORIGINS = read("CSRF_TRUSTED_ORIGINS", [], words, "origins with scheme, separated by commas")
 # How many proxies in front of us add to X-Forwarded-For.
 TRUSTED_PROXIES = read("TRUSTED_PROXIES", 0, count, "a number of proxies, 0 or more")
+# How many server processes on this machine; SQLite takes one.
+WORKERS = read("WORKERS", 1, count, "a number of processes, 1 or more")
+# Conversations that one address may start.
+START_RATE = read("START_RATE", (5, timedelta(minutes=10)), rate, "a number in a time, such as 5/10m, or off")
+# Frames of one connection, three times as many in a burst.
+FRAME_RATE = read("FRAME_RATE", (10, timedelta(seconds=1)), rate, "a number in a time, such as 10/s, or off")
+# Without it /metrics answers only a direct request from this machine; with it who says it as Authorization: Bearer.
+METRICS_TOKEN = read("METRICS_TOKEN", "", str, "a long random text")
 # After how much waiting a chat is offered beyond its region (a region's own value goes first).
 OVERFLOW_AFTER = read("OVERFLOW_AFTER", timedelta(seconds=90), duration, "a number of seconds")
 # How long a silent browser keeps its conversation (threat-model D6).
@@ -181,6 +199,12 @@ FRAME_BYTES = 64 * 1024
 PAGE_OF_ENTRIES = 200
 ENDED_SHOWN = 20  # ended and unregistered conversations on one employee's screen
 HINT_LIMIT = timedelta(seconds=2)  # publishing a hint never takes longer
+BURST = 3  # times FRAME_RATE at once
+TOO_FAST_MOST = 60  # refused frames in a row; then the line is closed with 4429
+OUTGOING_FRAMES = 1_000
+OUTGOING_BYTES = 4 * 1024 * 1024  # what waits for a slow reader; beyond: the line is cut
+READER_PATIENCE = timedelta(seconds=30)  # for a reader to take the next page
+OVERLOADED = 2_000  # appends that wait: then typing is dropped and new chats are refused, never appends (P15)
 POOL_THREADS = 6
 POOL_WAITING = 200  # jobs that may wait for a thread; beyond: `unavailable`
 FLUSH_LIMIT = timedelta(seconds=5)
@@ -239,12 +263,25 @@ else:
         }
     }
 SQLITE = not DATABASE_URL
+if WORKERS < 1 or (SQLITE and WORKERS > 1):
+    PROBLEMS.append("WORKERS: must be 1 or more; more than one needs DATABASE_URL.")
+elif WORKERS > 1 and not REDIS_URL:
+    PROBLEMS.append("REDIS_URL: must be set when WORKERS is more than 1; without it processes would learn of each other seconds later.")
 
 if REDIS_URL:
     _redis = [{"address": address, "socket_timeout": 3, "socket_connect_timeout": 2, "health_check_interval": 15} for address in REDIS_URL]
     CHANNEL_LAYERS = {"default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": _redis}}}
+    CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": REDIS_URL[0],
+            # Never pickled: what lies there may come from somebody else (threat-model O4).
+            "OPTIONS": {"serializer": "config.cache.Json", "socket_timeout": 1, "socket_connect_timeout": 1},
+        }
+    }
 else:
     CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+    CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 
 # ---------------------------------------------------------------- 4. Django
 

@@ -17,6 +17,7 @@ urlpatterns = [
     path("status.json", public.status),
     path("health/live", health.live),
     path("health/ready", health.ready),
+    path("metrics", health.metrics),
     path("staff/", staff.workspace),
     path("staff/login/", staff.log_in),
     path("staff/logout/", staff.log_out),

@@ -34,6 +34,9 @@ for name in re.findall(r'\bread\(\s*"([A-Z_]+)"', (ROOT / "config" / "settings.p
 os.environ |= {
     "STATE_DIR": str(STATE),
     "SECRET_KEY": "for tests on this machine alone, and nothing else",
+    # Everybody here has one address and all the time of the standing clock; tests/protocol/test_bounds.py switches them on.
+    "START_RATE": "off",
+    "FRAME_RATE": "off",
     "TRANSCRIPT_KEYS": base64.urlsafe_b64encode(bytes(32)).decode(),
     "REDIS_URL": LAYERS[int(WORKER.removeprefix("gw")) % len(LAYERS)],
 }

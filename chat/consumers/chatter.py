@@ -49,7 +49,7 @@ class ChatterLine(SocketLine):
 
     async def hello(self, frame: protocol.Hello) -> None:
         at = clock.now()
-        self.said_hello, self.source = False, log.Source(line=self)
+        self.said_hello, self.held_back, self.source = False, None, log.Source(line=self)
         followed = self._register(self.conversation)
         facts = await pool.run(queue.look, {self.conversation}, (), at)
         if self.conversation not in facts.conversations:

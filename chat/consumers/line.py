@@ -12,8 +12,9 @@ from uuid import UUID
 from channels.consumer import AsyncConsumer
 from django.conf import settings
 
-from chat import entries, hints, language, log, pool, presence, protocol, queue, rounds
+from chat import entries, gauges, hints, language, log, pool, presence, protocol, queue, rounds
 from chat.entries import New, Stored
+from chat.limits import Bucket
 from chat.models import Conversation
 from chat.protocol import Close, Frame, NotUnderstood
 from chat.rules import Author
@@ -23,7 +24,6 @@ from staffing.refusal import Refused
 from staffing.rules import Refusal
 
 logger = logging.getLogger("geruisloos.lines")
-MOST_OUTGOING = 1_000  # frames that wait for a slow reader; beyond: the line is cut (P15)
 
 
 class Followed:
@@ -63,7 +63,11 @@ class SocketLine(AsyncConsumer):
         self.beat_at: datetime | None = None
         self.typing_at: datetime | None = None
         self.close_at: datetime | None = None
+        self.bucket: Bucket | None = None
+        self.too_fast = 0
+        self.held_back: UUID | None = None
         self._outgoing: deque[str | int] = deque()
+        self.outgoing_bytes = 0
         self._pump: asyncio.Task[None] | None = None
         self._task = asyncio.current_task()
         try:
@@ -83,6 +87,8 @@ class SocketLine(AsyncConsumer):
                     await self.base_send({"type": "websocket.accept", "subprotocol": protocol.SUBPROTOCOL if offered else None})
                     if refusal := self.scope.get("refused"):
                         self.shut(refusal)
+                    elif rounds.is_over():
+                        self.shut(Close.RESTART)
                     else:
                         await self._begin()
                 case "websocket.receive":
@@ -113,7 +119,12 @@ class SocketLine(AsyncConsumer):
     async def _frame(self, raw: str | None) -> None:
         if self.deaf or self.finished:
             return
-        self.heard(clock.now())
+        at = clock.now()
+        self.heard(at)
+        in_time = self._is_in_time(at)
+        if self.too_fast > settings.TOO_FAST_MOST:
+            self.shut(Close.TOO_MANY)
+            return
         try:
             frame = protocol.parse(raw, self.table)
         except NotUnderstood as no:
@@ -123,7 +134,31 @@ class SocketLine(AsyncConsumer):
         if not self.said_hello and not isinstance(frame, protocol.Hello | protocol.StaffHello):
             raise NotUnderstood(id=getattr(frame, "id", None), conversation=getattr(frame, "conversation", None))
         about = getattr(frame, "conversation", None)
+        if isinstance(frame, protocol.Send):
+            self._keep_order(frame, in_time)
+        if not in_time:
+            self.refuse(Refusal.TOO_FAST, getattr(frame, "id", None), about)
+            return
         await self._guarded(partial(self.handlers[type(frame)], self, frame), getattr(frame, "id", None), about)
+
+    def _is_in_time(self, at: datetime) -> bool:
+        """FRAME_RATE, three times as many in a burst (N5)."""
+        if settings.FRAME_RATE is None:
+            return True
+        if self.bucket is None:
+            self.bucket = Bucket.full(settings.FRAME_RATE, settings.BURST, at)
+        if self.bucket.take(at):
+            self.too_fast = 0
+            return True
+        self.too_fast += 1
+        gauges.TOO_FAST.inc()
+        return False
+
+    def _keep_order(self, frame: protocol.Send, in_time: bool) -> None:
+        """After a message that was too fast what follows waits, until that one comes again (P2). Raises NotUnderstood: unavailable."""
+        if self.held_back not in (None, frame.id):
+            raise NotUnderstood(Refusal.UNAVAILABLE, frame.id, frame.conversation)
+        self.held_back = None if in_time else frame.id
 
     handlers: Mapping[type, Callable[[Any, Any], Awaitable[None]]] = {}
 
@@ -151,8 +186,10 @@ class SocketLine(AsyncConsumer):
     def _put(self, what: str | int) -> None:
         if self.finished:
             return
-        if len(self._outgoing) >= MOST_OUTGOING:
-            self._finish()
+        self.outgoing_bytes += len(what) if isinstance(what, str) else 0
+        if self.outgoing_bytes > settings.OUTGOING_BYTES or len(self._outgoing) >= settings.OUTGOING_FRAMES:
+            gauges.CUT.inc()
+            self._finish()  # a reader that does not read: whatever it misses is in the log (P15)
             return
         self._outgoing.append(what)
         if self._pump is None:
@@ -166,6 +203,7 @@ class SocketLine(AsyncConsumer):
                     await self.base_send({"type": "websocket.close", "code": what})
                     self._finish()
                 else:
+                    self.outgoing_bytes -= len(what)
                     await self.base_send({"type": "websocket.send", "text": what})
         except Exception:
             self._finish()  # the other side is gone; whatever was not said is in the log
@@ -227,12 +265,21 @@ class SocketLine(AsyncConsumer):
                         followed.sent = entry.seq
                         self.push(entry, conversation)
                 followed.known = max(followed.known, followed.sent)
-                if not page:
+                if not page or not await self._is_reading():
                     break
         except Refused:
             pass  # the next round finds the same difference and tries again
         finally:
             followed.reading = False
+
+    async def _is_reading(self) -> bool:
+        """Has the other side taken what was said? The next page comes only then; who takes nothing is cut."""
+        if self._pump:
+            await asyncio.wait([self._pump], timeout=settings.READER_PATIENCE.total_seconds())
+            if self._pump:
+                gauges.CUT.inc()
+                self._finish()
+        return not self.finished
 
     def send(self, frame: protocol.Send, new: New) -> None:
         log.submit(new, self.source, partial(self._sent, frame))
@@ -258,6 +305,8 @@ class SocketLine(AsyncConsumer):
             self.push(protocol.TypingFrame(author), conversation)
 
     async def typing(self, frame: protocol.IsTyping) -> None:
+        if log.is_overloaded():
+            return  # the first thing that may be missed (P15)
         at = clock.now()
         if self.typing_at is None or at - self.typing_at >= settings.TYPING_EVERY:
             self.typing_at = at

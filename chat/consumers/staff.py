@@ -52,7 +52,7 @@ class StaffLine(SocketLine):
 
     async def hello(self, frame: protocol.StaffHello) -> None:
         at = clock.now()
-        self.said_hello, self.source = False, log.Source(line=self)
+        self.said_hello, self.held_back, self.source = False, None, log.Source(line=self)
         await pool.run(presence.flush)  # this employee is heard, so available
         facts = await pool.run(queue.look, set(frame.after), {self.employee.pk}, at)
         held = facts.held_by(self.employee.pk)

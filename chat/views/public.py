@@ -17,7 +17,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from chat import cookies, entries, language, log, presence, protocol, queue
+from chat import cookies, entries, gauges, language, limits, log, presence, protocol, queue
 from chat.forms import StartForm
 from chat.models import Conversation, Credential, digest
 from chat.rules import Author, Peer, State
@@ -113,12 +113,13 @@ def start_page(request: HttpRequest, at: datetime, form: StartForm | None = None
     return render(request, "public/start.html", context, status=400 if form.is_bound else 200)
 
 
-def closed_page(request: HttpRequest, at: datetime, status: int = 200) -> HttpResponse:
+def closed_page(request: HttpRequest, at: datetime, status: int = 200, *, too_many: bool = False) -> HttpResponse:
     line = opening.opening(at)
     context = {
         "opening": line,
         "when": opening.when(line.opens_at, at) if line.opens_at else None,
         "hours": opening.usual_hours(at),
+        "too_many": too_many,
         "boot": boot(None),
     }
     return render(request, "public/closed.html", context, status=status)
@@ -217,6 +218,8 @@ def start(request: HttpRequest) -> HttpResponse:
         if wants_json(request):
             return JsonResponse({"errors": form.errors}, status=400)
         return start_page(request, at, form)
+    if not known and (log.is_overloaded() or not limits.may_start(request.META["REMOTE_ADDR"], at)):
+        return too_many(request, at)
     given = form.cleaned_data
     _conversation, secret = Conversation.objects.start(
         form=given["conversation"],
@@ -232,6 +235,17 @@ def start(request: HttpRequest) -> HttpResponse:
     response: HttpResponse = HttpResponse(status=204) if wants_json(request) else SeeOther("/")
     cookies.give(response, secret)
     return response
+
+
+def too_many(request: HttpRequest, at: datetime) -> HttpResponse:
+    """No new chat for now, and where else one finds somebody; nothing is stored."""
+    busy = log.is_overloaded()
+    status, reason = (503, "overloaded") if busy else (429, "too_many")
+    gauges.STARTS_REFUSED.labels(reason).inc()
+    if wants_json(request):
+        no = Refused(Refusal.UNAVAILABLE if busy else Refusal.TOO_FAST)
+        return JsonResponse({"code": no.code, "detail": no.detail()}, status=status)
+    return closed_page(request, at, status=status, too_many=True)
 
 
 @require_http_methods(["GET", "POST"])
