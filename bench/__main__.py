@@ -1,299 +1,310 @@
 """
-`make bench`: rounds over both stacks, one table, and the same figures in `bench.json` in STATE_DIR.
+`make bench`: how close the product is to a floor written by hand, on both stacks; one table, and the same figures in `bench.json`.
 
-Every figure is taken from the floor, the product and the typical application one right after the other, in a new order each round,
-so that whatever else the machine does falls on all of them. Ratios are made within a round; their median and spread are told.
+The servers that are compared live side by side and take turns of seconds, back and forth, so that whatever else the machine does falls
+on all of them. Ratios are made turn by turn; their median and spread are told. Measures and prints, asserts nothing.
 """
 
 import argparse
 import json
 import os
 import signal
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from bench.load import Wish, wish_as_json
-from bench.processes import children
-from bench.servers import ByHand, Product, Stack, Visit, columns
+from bench.figures import COLUMNS, Samples, as_json, remarks, table
+from bench.processes import children, memory_kib
+from bench.servers import Live, Product, Stack, columns
 from tests.running import ROOT
-from tests.stacks import postgresql, redis
+from tests.stacks import postgresql
 
-COLUMNS = ("floor", "product", "typical")
-LOAD_WITHIN = 400  # seconds
-BUSY = 0.9  # beyond this share of its time the load generator itself was the bottleneck
-TITLES = {"sqlite": "SQLite, everything in one process", "postgresql": "PostgreSQL and Redis"}
+FIRST_LINES = 100  # they pay for what is made once, and are not counted in the memory per connection
+SETTLES = 5.0  # seconds of idle connections before their memory is measured: a look of the round falls in
 
 
-@dataclass(frozen=True)
-class Job:
-    """One visit of the load generator to the server of each of these columns: so many pairs, and what it does there."""
+class Turn(NamedTuple):
+    """What one column does in its turn, with so many pairs."""
 
-    pairs: int
-    wish: dict[str, Any]
-    columns: tuple[str, ...] = COLUMNS
-
-
-FULL = [
-    Job(10, {"closed": 4.0}),
-    Job(50, {"open": 15.0, "closed": 4.0}),
-    Job(100, {"closed": 4.0}),
-    Job(500, {"closed": 4.0}),
-    Job(1000, {"closed": 4.0}),
-    Job(750, {"restart": True}),  # with their 250 employees 1,000 clients
-    Job(1500, {"idle": True}),  # with their 500 employees 2,000 connections
-]
-_QUICK = {"closed": 1.5, "warm_up": 0.7}
-SHORT = [
-    Job(50, _QUICK | {"open": 5.0}, ("floor", "product")),
-    Job(50, _QUICK, ("typical",)),
-    Job(100, _QUICK, ("product",)),
-    Job(1000, _QUICK | {"idle": True}, ("product",)),
-]
-
-
-# ---------------------------------------------------------------- rows
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the table: where its figure stands among those of a visit, and how it is written."""
-
-    title: str
     part: str
-    name: str
-    digits: int = 0
+    column: str
+    pairs: int
 
 
-ROWS = [
-    *(Row(f"durable messages per second, {pairs:,} pairs", f"closed_{pairs}", "rate") for pairs in (10, 50, 100, 500, 1000)),
-    Row("milliseconds from send to seen at 100 a second, p50", "open_100", "p50_ms", 2),
-    Row("                                                p99", "open_100", "p99_ms", 2),
-    Row("CPU seconds per 1,000 messages at 100 a second", "open_100", "cpu_1000_s", 3),
-    Row("    with database and channel layer", "open_100", "cpu_1000_with_stores_s", 3),
-    Row("CPU seconds per 1,000 messages, 50 pairs", "closed_50", "cpu_1000_s", 3),
-    Row("    with database and channel layer", "closed_50", "cpu_1000_with_stores_s", 3),
-    Row("KiB per idle connection", "idle", "kib", 1),
-    Row("seconds until 1,000 clients are back after a restart", "restart", "back_s", 1),
-    Row("    of these after the first one was back", "restart", "back_after_first_s", 1),
-]
-
-# The figures of one round: column -> part -> name -> figure.
-Figures = dict[str, dict[str, dict[str, float]]]
+def turns(part: str, pairs: int, among: tuple[str, ...] = COLUMNS) -> list[Turn]:
+    return [Turn(part, column, pairs) for column in among]
 
 
-def figures_of(job: Job, answer: dict[str, Any]) -> dict[str, dict[str, float]]:
-    names = {"closed": f"closed_{job.pairs}", "open": "open_100", "idle": "idle", "restart": "restart"}
-    return {names[part]: answer[part] for part in names if part in answer}
+@dataclass(frozen=True)
+class Visit:
+    """
+    Servers that live side by side, and their turns in one round. `idle`: before, the memory of the connections of so many pairs.
+
+    `apart`: one stack after the other, because so many idle connections of one would be felt by the other.
+    """
+
+    turns: list[Turn]
+    rounds: int
+    idle: int = 0
+    idle_among: tuple[str, ...] = COLUMNS
+    apart: bool = False
+
+    def parts(self) -> list[str]:
+        return list(dict.fromkeys(turn.part for turn in self.turns)) or ["idle"]
+
+    def places(self) -> list[tuple[str, int]]:
+        """A server for each column and number of pairs."""
+        idle = [(column, self.idle) for column in self.idle_among] if self.idle else []
+        return list(dict.fromkeys([(turn.column, turn.pairs) for turn in self.turns] + idle))
 
 
-def taken(rounds: list[Figures], column: str, part: str, name: str) -> list[float]:
-    return [one[column][part][name] for one in rounds if part in one[column]]
+@dataclass(frozen=True)
+class Plan:
+    visits: list[Visit]
+    closed: float  # seconds of a turn
+    open: float
+    warm_up: float
+
+    @property
+    def sizes(self) -> list[int]:
+        """Of how many pairs the product needs a state."""
+        return sorted({pairs for visit in self.visits for column, pairs in visit.places() if column == "product"})
 
 
-def ratios(rounds: list[Figures], column: str, part: str, name: str) -> list[float]:
-    """This column to the floor, round by round."""
-    return [
-        one[column][part][name] / one["floor"][part][name]
-        for one in rounds
-        if part in one[column] and part in one["floor"] and one["floor"][part][name]
-    ]
+def full(rounds: int) -> Plan:
+    return Plan(
+        [
+            Visit(turns("closed_10", 10), rounds),
+            Visit(turns("open_100", 50) + turns("closed_50", 50), rounds),
+            Visit(turns("closed_500", 500), rounds, apart=True),
+            Visit(turns("closed_100", 100) + turns("closed_1000", 1000), rounds, apart=True),
+            Visit(turns("restart", 750), min(rounds, 2)),  # with their 250 employees 1,000 clients
+            Visit([], 0, idle=1500),  # with their 500 employees 2,000 connections
+        ],
+        closed=2.0,
+        open=4.0,
+        warm_up=0.5,
+    )
 
 
-def middle(values: list[float]) -> float | None:
-    return statistics.median(values) if values else None
+def short(rounds: int) -> Plan:
+    """What is asked for most, in shorter turns; memory of the 1,334 connections of 1,000 pairs."""
+    return Plan(
+        [
+            Visit(turns("open_100", 50, ("floor", "product")) + turns("closed_50", 50), rounds),
+            Visit(turns("closed_100", 100, ("product",)) + turns("closed_1000", 1000, ("product",)), rounds, 1000, ("product",)),
+        ],
+        closed=0.8,
+        open=1.7,
+        warm_up=0.3,
+    )
 
 
-# ---------------------------------------------------------------- one visit
+class Load:
+    """The load generator, which does one thing after the other. Raises RuntimeError when it comes to no end."""
+
+    def __init__(self, lives: list[Live], errors: Any) -> None:
+        self.errors = errors
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "bench.load"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True
+        )
+        self._say([{"port": live.server.port, "connections": [asdict(one) for one in live.connections]} for live in lives])
+
+    def _say(self, what: object) -> None:
+        assert self.process.stdin
+        self.process.stdin.write(json.dumps(what) + "\n")
+        self.process.stdin.flush()
+
+    def answer(self) -> dict[str, Any]:
+        assert self.process.stdout
+        if line := self.process.stdout.readline():
+            return json.loads(line)
+        self.errors.seek(0)
+        raise RuntimeError(self.errors.read().strip().rpartition("\n")[2] or "the load generator ended without an answer")
+
+    def do(self, what: str, **wish: object) -> dict[str, Any]:
+        self._say({"do": what, **wish})
+        return self.answer()
 
 
-def run(job: Job, visit: Visit, stack: Stack) -> dict[str, Any]:
-    """What the load generator found. Raises RuntimeError when it came to no end."""
-    wish = Wish(port=visit.server.port, connections=visit.connections, server=[visit.server.pid], stores=list(stack.processes), **job.wish)
-    command = [sys.executable, "-m", "bench.load"]
+@contextmanager
+def loading(lives: list[Live]) -> Iterator[Load]:
     with tempfile.TemporaryFile("w+") as errors:
-        load = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True)
-        assert load.stdin
-        assert load.stdout
+        load = Load(lives, errors)
         try:
-            load.stdin.write(wish_as_json(wish) + "\n")
-            load.stdin.flush()
-            for line in load.stdout:
-                if line.strip() != "ready":
-                    return json.loads(line)
-                visit.server.stop()
-                visit.server.start()
-            errors.seek(0)
-            raise RuntimeError(errors.read().strip().rpartition("\n")[2] or "the load generator ended without an answer")
+            yield load
         finally:
-            load.kill()
-            load.wait()
+            load.process.kill()
+            load.process.communicate()
 
 
-def problems(job: Job, visit: Visit, answer: dict[str, Any]) -> list[str]:
-    found = visit.wrong(answer["acks"])
-    if not answer["sent"] == answer["acks"] == answer["entries"]:
-        found.append(f"{answer['sent']} sent, {answer['acks']} acknowledged, {answer['entries']} seen by the other side")
-    if answer["lost"]:
-        found.append(f"{answer['lost']} connections were lost")
-    return found + [f"unexpected: {what}" for what in answer["surprises"]]
+def problems(live: Live, counts: dict[str, Any]) -> list[str]:
+    found = live.wrong(counts["acks"])
+    if not counts["sent"] == counts["acks"] == counts["entries"]:
+        found.append(f"{counts['sent']} sent, {counts['acks']} acknowledged, {counts['entries']} seen by the other side")
+    if counts["lost"]:
+        found.append(f"{counts['lost']} connections were lost")
+    return found + [f"unexpected: {what}" for what in counts["surprises"]]
 
 
-def told(part: str, figures: dict[str, float]) -> str:
-    match part.partition("_")[0]:
-        case "closed":
-            return f"{figures['rate']:,.0f} a second"
-        case "open":
-            return f"p50 {figures['p50_ms']:.1f} ms, p99 {figures['p99_ms']:.1f} ms"
-        case "idle":
-            return f"{figures['kib']:.1f} KiB"
-        case _:
-            return f"back in {figures['back_s']:.1f} s"
+def told(figures: dict[str, float]) -> str:
+    if "p50_ms" in figures:
+        return f"p50 {figures['p50_ms']:.1f} ms, p99 {figures['p99_ms']:.1f} ms"
+    if "rate" in figures:
+        return f"{figures['rate']:,.0f} a second"
+    return f"back in {figures['back_s']:.1f} s" if "back_s" in figures else f"{figures['kib']:.1f} KiB"
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """One running server and what was measured of it."""
+
+    stack: Stack
+    column: str
+    pairs: int
+    live: Live
+    samples: dict[str, list[dict[str, float]]] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.stack.name}, {self.column}, {self.pairs} pairs"
 
 
 class Bench:
-    def __init__(self, jobs: list[Job], rounds: int) -> None:
-        self.jobs, self.rounds = jobs, rounds
-        self.results: dict[str, list[Figures]] = {}
+    def __init__(self, plan: Plan, stacks: list[Stack]) -> None:
+        self.plan, self.stacks = plan, stacks
+        self.columns = {stack.name: columns(stack) for stack in stacks}
+        self.samples: dict[str, Samples] = {stack.name: {} for stack in stacks}
         self.remarks: list[str] = []
         self.begun = time.monotonic()
         self.done = 0
+        self.total = len(stacks) * sum(len(visit.turns) * visit.rounds for visit in plan.visits)
 
     def say(self, text: str) -> None:
         print(f"{time.monotonic() - self.begun:6.0f} s  {text}", flush=True)
 
-    def prepare(self, stacks: list[Stack]) -> dict[str, tuple[ByHand, Product, ByHand]]:
-        """The product's pairs, on all stacks at once: nothing is measured meanwhile."""
-        made = {stack.name: columns(stack) for stack in stacks}
-        sizes = sorted({job.pairs for job in self.jobs if "product" in job.columns})
+    def go(self) -> None:
+        with ThreadPoolExecutor() as pool:  # both stacks at once: nothing is measured meanwhile
+            list(pool.map(self.prepare, self.stacks))
+        for visit in self.plan.visits:
+            for stacks in [[stack] for stack in self.stacks] if visit.apart else [self.stacks]:
+                try:
+                    self.visit(visit, stacks)
+                except RuntimeError as problem:
+                    self.remarks.append(f"{', '.join(visit.parts())} came to no end: {problem}")
+        for stack, samples in self.samples.items():
+            self.remarks += remarks(stack, samples, os.cpu_count() or 1)
 
-        def prepare_one(stack: Stack) -> None:
-            for standing in made[stack.name][1].prepare(sizes):
-                self.say(f"{stack.name}: {standing} pairs prepared")
+    def prepare(self, stack: Stack) -> None:
+        product = self.columns[stack.name]["product"]
+        assert isinstance(product, Product)
+        for standing in product.prepare(self.plan.sizes):
+            self.say(f"{stack.name}: {standing} pairs prepared")
 
-        with ThreadPoolExecutor() as pool:
-            list(pool.map(prepare_one, stacks))
-        return made
+    def visit(self, visit: Visit, stacks: list[Stack]) -> None:
+        self.say(f"{', '.join(visit.parts())}: starting and connecting")
+        with ExitStack() as things, ThreadPoolExecutor() as pool:
+            places = [
+                Place(stack, column, pairs, things.enter_context(self.columns[stack.name][column].live(pairs)))
+                for stack in stacks
+                for column, pairs in visit.places()
+            ]
+            list(pool.map(lambda place: place.live.server.start(), places))
+            with loading([place.live for place in places]) as load:
+                self.connect(places, visit.idle, load)
+                for number in range(visit.rounds):
+                    for stack in stacks:
+                        # Back and forth, so that a machine that gets slower is slower for all.
+                        for turn in visit.turns if number % 2 == 0 else reversed(visit.turns):
+                            self.turn(turn, stack, places, load)
+                for number, place in enumerate(places):
+                    self.count(place, problems(place.live, load.do("count", of=number)))
 
-    def go(self, stacks: list[Stack]) -> None:
-        prepared = self.prepare(stacks)
-        total = self.rounds * len(stacks) * sum(len(job.columns) for job in self.jobs)
-        self.results = {stack.name: [] for stack in stacks}
-        for number in range(self.rounds):
-            for stack in stacks:
-                figures: Figures = {column: {} for column in COLUMNS}
-                self.results[stack.name].append(figures)
-                for job in self.jobs:
-                    for column, servers in self.order(number, prepared[stack.name]):
-                        if column in job.columns:
-                            self.done += 1
-                            self.say(f"{self.done} of {total}  {stack.name}, {column}, {job.pairs} pairs")
-                            figures[column] |= self.visit(job, stack, column, servers)
+    def connect(self, places: list[Place], idle: int, load: Load) -> None:
+        """Connect all lines; of the idle ones measure the memory."""
+        measured = [number for number, place in enumerate(places) if place.pairs == idle]
+        load.do("connect", lines=[[number, 0, FIRST_LINES if number in measured else None] for number in range(len(places))])
+        if not measured:
+            return
+        time.sleep(SETTLES)
+        before = [memory_kib([places[number].live.server.pid]) for number in measured]
+        load.do("connect", lines=[[number, FIRST_LINES, None] for number in measured])
+        time.sleep(SETTLES)
+        for number, kib in zip(measured, before, strict=True):
+            place = places[number]
+            more = len(place.live.connections) - FIRST_LINES
+            self.found(place, "idle", {"kib": (memory_kib([place.live.server.pid]) - kib) / more})
 
-    def order(self, number: int, servers: tuple[ByHand, Product, ByHand]) -> list[tuple[str, ByHand | Product]]:
-        named: list[tuple[str, ByHand | Product]] = list(zip(COLUMNS, servers, strict=True))
-        turn = number % len(named)
-        return named[turn:] + named[:turn]
-
-    def visit(self, job: Job, stack: Stack, column: str, servers: ByHand | Product) -> dict[str, dict[str, float]]:
-        where = f"{stack.name}, {column}, {job.pairs} pairs"
+    def turn(self, turn: Turn, stack: Stack, places: list[Place], load: Load) -> None:
+        number = next(n for n, p in enumerate(places) if (p.stack, p.column, p.pairs) == (stack, turn.column, turn.pairs))
+        place, server = places[number], places[number].live.server
+        self.done += 1
+        if turn.part == "restart":
+            load.do("restart", of=number)
+            server.stop()
+            server.start()
+            self.found(place, turn.part, load.answer())
+            return
+        kind, wish = ("closed", {"seconds": self.plan.closed}) if turn.part.startswith("closed") else ("open", {"seconds": self.plan.open})
+        # Larger servers of this stack would be felt by a smaller one. Only for these seconds: what a server does by itself, it does later.
+        larger = [other.live.server for other in places if other.stack == stack and other.pairs > turn.pairs]
+        others = [other.live.server.pid for other in places if other is not place]
+        for other in larger:
+            other.hold()
         try:
-            with servers.visit(job.pairs) as visit:
-                answer = run(job, visit, stack)
-                wrong = problems(job, visit, answer)
-        except RuntimeError as problem:
-            self.remarks.append(f"{where}: no figure, {problem}")
-            return {}
-        if wrong:
-            self.remarks += [f"{where}: figures not counted, {what}" for what in wrong]
-            return {}
-        figures = figures_of(job, answer)
-        self.say("    " + "; ".join(told(part, its) for part, its in figures.items()))
-        busiest = max((its["load_busy"] for its in figures.values() if "load_busy" in its), default=0)
-        if busiest > BUSY:
-            self.remarks.append(f"{where}: the load generator was busy {busiest:.0%} of the time and may have been the bottleneck")
-        return figures
+            figures = load.do(
+                kind, of=number, warm_up=self.plan.warm_up, server=[server.pid], stores=place.live.stores, others=others, **wish
+            )
+        finally:
+            for other in larger:
+                other.go_on()
+        self.found(place, turn.part, figures)
 
-    # ------------------------------------------------------------ what is told
+    def found(self, place: Place, part: str, figures: dict[str, float]) -> None:
+        place.samples.setdefault(part, []).append(figures)
+        self.say(f"{self.done} of {self.total}  {place}, {part}: {told(figures)}")
 
-    def table(self) -> Iterator[str]:
-        for stack, rounds in self.results.items():
-            yield f"\n{TITLES[stack]}: medians of {len(rounds)} rounds, × to the floor (lowest-highest)\n"
-            yield f"{'':54}" + f"{'floor':>10}" + f"{'product':>10}{'×':>22}" + f"{'typical':>10}{'×':>22}"
-            for row in ROWS:
-                cells = f"{row.title:<54}"
-                for column in COLUMNS:
-                    value = middle(taken(rounds, column, row.part, row.name))
-                    cells += f"{'-' if value is None else f'{value:,.{row.digits}f}':>10}"
-                    if column != "floor":
-                        cells += f"{spread(ratios(rounds, column, row.part, row.name)):>22}"
-                yield cells
-            growth = self.growth(rounds)
-            if growth:
-                yield f"{'product with 1,000 pairs × with 100 pairs':<64}{spread(growth):>32}"
-        for remark in self.remarks:
-            yield f"\n! {remark}"
+    def count(self, place: Place, wrong: list[str]) -> None:
+        """Takes the figures of a server that has told and stored everything right, no others."""
+        self.remarks += [f"{place}: figures not counted, {what}" for what in wrong]
+        if not wrong:
+            for part, figures in place.samples.items():
+                self.samples[place.stack.name].setdefault(part, {}).setdefault(place.column, []).extend(figures)
 
-    @staticmethod
-    def growth(rounds: list[Figures]) -> list[float]:
-        parts = [one["product"] for one in rounds if {"closed_1000", "closed_100"} <= one["product"].keys()]
-        return [part["closed_1000"]["rate"] / part["closed_100"]["rate"] for part in parts]
+    def report(self) -> str:
+        lines = [f"\n{os.cpu_count()} processors; medians of the rounds, × to the floor (lowest-highest)"]
+        for stack, samples in self.samples.items():
+            lines += table(stack, samples)
+        return "\n".join(lines + [f"\n! {remark}" for remark in self.remarks])
 
     def as_json(self) -> dict[str, Any]:
-        return {stack: self.stack_as_json(rounds) for stack, rounds in self.results.items()} | {
-            "rounds": self.rounds,
-            "remarks": self.remarks,
-        }
-
-    def stack_as_json(self, rounds: list[Figures]) -> dict[str, Any]:
-        made: dict[str, Any] = defaultdict(dict)
-        for row in ROWS:
-            for column in COLUMNS:
-                if (value := middle(taken(rounds, column, row.part, row.name))) is not None:
-                    made[row.part].setdefault(row.name, {})[column] = value
-        for part in [part for part in made if part.startswith("closed_")]:
-            its = ratios(rounds, "product", part, "rate")
-            made[part] |= {"ratio": middle(its), "spread": [min(its), max(its)] if its else None}
-            made[f"typical_{part}"] = {"ratio": middle(ratios(rounds, "typical", part, "rate"))}
-        for name, ratio in (("p50_ms", "p50_ratio"), ("p99_ms", "p99_ratio"), ("cpu_1000_s", "cpu_ratio")):
-            made["open_100"][ratio] = middle(ratios(rounds, "product", "open_100", name))
-        made["growth_1000_over_100"] = middle(self.growth(rounds))
-        made["idle_kib"] = middle(taken(rounds, "product", "idle", "kib"))
-        return made
-
-
-def spread(values: list[float]) -> str:
-    if not values:
-        return ""
-    return f"{statistics.median(values):.2f} ({min(values):.2f}-{max(values):.2f})"
+        figures = {stack: as_json(samples) for stack, samples in self.samples.items()}
+        return figures | {"processors": os.cpu_count(), "remarks": self.remarks}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--short", action="store_true", help="one round, fewer rows, within two minutes")
-    parser.add_argument("--rounds", type=int, default=0)
+    parser.add_argument("--short", action="store_true", help="fewer rows and shorter turns, within two minutes")
+    parser.add_argument("--rounds", type=int, default=3, help="how often each has its turn")
     parser.add_argument("--stack", choices=["sqlite", "postgresql"])
     chosen = parser.parse_args()
-    bench = Bench(SHORT if chosen.short else FULL, chosen.rounds or (1 if chosen.short else 3))
     # On the disk, not in memory: what a commit costs is part of the question.
     with tempfile.TemporaryDirectory(prefix="geruisloos-bench-") as name, ExitStack() as servers:
         place, stacks = Path(name), []
         if chosen.stack != "postgresql":
             stacks.append(Stack("sqlite", place))
         if chosen.stack != "sqlite":
-            database, layer = servers.enter_context(postgresql(place)), servers.enter_context(redis(place))
-            stacks.append(Stack("postgresql", place, database, layer, tuple(children(os.getpid()))))
-        bench.go(stacks)
-    print("\n".join(bench.table()))
+            database = servers.enter_context(postgresql(place))
+            stacks.append(Stack("postgresql", place, database, tuple(children(os.getpid()))))
+        bench = Bench((short if chosen.short else full)(chosen.rounds), stacks)
+        bench.go()
+    print(bench.report())
     target = ROOT / os.environ.get("STATE_DIR", "var") / "bench.json"
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(json.dumps(bench.as_json(), indent=1) + "\n")

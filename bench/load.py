@@ -1,5 +1,6 @@
 """
-The load generator, a process of its own: `python -m bench.load`, the wish as JSON on standard input, the answer on standard output.
+The load generator, a process of its own: `python -m bench.load`. Line by line on standard input: first what there is to talk to, then
+one wish after the other; the answers, one line each, on standard output.
 
 It must not be the bottleneck, so it knows no library of the protocol: frames are prepared bytes, and of an answer it reads only what
 it needs. Whether it was one is said in the answer: `load_busy` is the share of the time in which it ran or waited for a processor.
@@ -13,19 +14,20 @@ import secrets
 import statistics
 import sys
 import time
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import uvloop
 
-from bench.processes import busy_seconds, cpu_seconds, memory_kib
+from bench.processes import busy_seconds, cpu_seconds
 
 TEXT = "Ik weet niet zo goed waar ik moet beginnen, maar het gaat thuis al een tijd niet goed met ons."
 OPENING_AT_ONCE = 50  # connections
 OPENS_WITHIN = 120.0  # seconds, all connections together
 DRAINS_WITHIN = 120.0  # seconds until the last answer of a closed loop
-SETTLES = 5.0  # seconds of an idle connection before its memory is measured: a heartbeat and a look of the round fall in
+RATE = 100  # messages per second of the open loop
 BACK_WITHIN = 120.0  # seconds
 FAR_AHEAD = 1_000_000_000  # 'I have seen everything': nothing is replayed
 
@@ -38,22 +40,6 @@ class Connection:
     hello: str
     sides: list[str]
     cookie: str = ""
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What to measure, in this order: memory when idle, a closed loop, an open one, the way back after a restart."""
-
-    port: int
-    connections: list[Connection]
-    server: list[int]  # processes of the server
-    stores: list[int] = field(default_factory=list)  # processes of the database and the channel layer
-    warm_up: float = 1.0
-    idle: bool = False
-    closed: float = 0.0  # seconds
-    open: float = 0.0  # seconds
-    rate: int = 100  # messages per second of the open loop
-    restart: bool = False
 
 
 class Side:
@@ -88,17 +74,17 @@ PING = masked('{"type":"ping"}')
 class Line(asyncio.Protocol):
     """One WebSocket, and no more of the protocol than the load needs."""
 
-    __slots__ = ("generator", "hello", "is_open", "missing", "opened", "request", "rest", "transport", "welcomes")
+    __slots__ = ("hello", "is_open", "missing", "opened", "request", "rest", "server", "transport", "welcomes")
 
-    def __init__(self, generator: "Generator", connection: Connection, port: int) -> None:
-        self.generator, self.hello = generator, masked(connection.hello)
+    def __init__(self, server: "Server", connection: Connection, port: int) -> None:
+        self.server, self.hello = server, masked(connection.hello)
         cookie = f"Cookie: {connection.cookie}\r\n" if connection.cookie else ""
         self.request = (
             f"GET {connection.path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nOrigin: http://127.0.0.1:{port}\r\n{cookie}"
             "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
         ).encode()
         self.welcomes = len(connection.sides)
-        self.opened: asyncio.Future[None] = generator.loop.create_future()
+        self.opened: asyncio.Future[None] = server.loop.create_future()
 
     def connection_made(self, transport: Any) -> None:
         self.transport, self.missing, self.is_open, self.rest = transport, self.welcomes, False, b""
@@ -114,7 +100,7 @@ class Line(asyncio.Protocol):
                 self.rest = data
                 return
             if b" 101 " not in head[:20]:
-                self.generator.unexpected(head)
+                self.server.unexpected(head)
                 self.transport.close()
                 return
             self.is_open, at = True, len(head) + 4
@@ -143,11 +129,11 @@ class Line(asyncio.Protocol):
         kind = data[begin + 9 : begin + 12]
         if kind == b"ack":
             place = data.index(b'"id":"', begin) + 6
-            self.generator.acknowledged(int(data[place + 9 : place + 13], 16))
+            self.server.acknowledged(int(data[place + 9 : place + 13], 16))
         elif kind == b"ent":
-            if data.find(self.generator.run_mark, begin, end) > 0:
+            if data.find(self.server.run_mark, begin, end) > 0:
                 place = data.index(b'"id":"', begin) + 6
-                self.generator.seen(int(data[place : place + 8], 16))
+                self.server.seen(int(data[place : place + 8], 16))
         elif kind == b"pon":
             self.transport.write(PING)
         elif kind == b"wel":
@@ -155,28 +141,31 @@ class Line(asyncio.Protocol):
             if not self.missing and not self.opened.done():
                 self.opened.set_result(None)
         elif kind == b"ref":
-            self.generator.unexpected(data[begin:end])
+            self.server.unexpected(data[begin:end])
 
     def connection_lost(self, error: Exception | None) -> None:
-        self.generator.lost(self)
+        self.server.lost(self)
 
 
-class Generator:
-    def __init__(self, wish: Wish) -> None:
-        self.wish = wish
+class Server:
+    """One server that is talked to: its lines, and the two sides of each of its pairs."""
+
+    def __init__(self, port: int, connections: Iterable[Connection]) -> None:
+        self.port = port
         self.loop = asyncio.get_running_loop()
-        self.run = secrets.token_hex(6)
-        self.run_mark = self.run.encode()
-        self.lines = [Line(self, connection, wish.port) for connection in wish.connections]
+        run = secrets.token_hex(6)
+        self.run_mark = run.encode()
+        self.lines: list[Line] = []
         self.sides: list[Side] = []
-        for line, connection in zip(self.lines, wish.connections, strict=True):
-            self.sides += [Side(line, len(self.sides) + i, self.run, about) for i, about in enumerate(connection.sides)]
-        self.sent = self.acks = self.entries = 0
-        self.again = self.ending = self.returning = False
+        for connection in connections:
+            line = Line(self, connection, port)
+            self.lines.append(line)
+            self.sides += [Side(line, len(self.sides) + i, run, about) for i, about in enumerate(connection.sides)]
+        self.sent = self.acks = self.entries = self.lost_lines = 0
+        self.again = self.returning = False
         self.sent_at: list[float] = []
         self.took: list[float] = []
         self.surprises: list[str] = []
-        self.lost_lines = 0
         self.drained: asyncio.Future[None] | None = None
 
     # ------------------------------------------------------------ what the lines tell
@@ -208,23 +197,25 @@ class Generator:
     def lost(self, line: Line) -> None:
         if self.returning:
             self.come_back(line)
-        elif not self.ending:
-            self.lost_lines += 1
-            if self.drained and not self.drained.done():
-                self.drained.set_result(None)
-            if not line.opened.done():
-                line.opened.set_exception(OSError("the line was lost before its welcome"))
+            return
+        self.lost_lines += 1
+        if self.drained and not self.drained.done():
+            self.drained.set_result(None)
+        if not line.opened.done():
+            line.opened.set_exception(OSError("the line was lost before its welcome"))
 
     # ------------------------------------------------------------ opening, waiting
 
-    async def open_lines(self, lines: list[Line]) -> None:
-        for first in range(0, len(lines), OPENING_AT_ONCE):
-            some = lines[first : first + OPENING_AT_ONCE]
-            await asyncio.gather(*(self.connect(line) for line in some))
-            await asyncio.gather(*(line.opened for line in some))
+    async def connect_lines(self, first: int, last: int | None) -> None:
+        lines = self.lines[first:last]
+        async with asyncio.timeout(OPENS_WITHIN):
+            for begin in range(0, len(lines), OPENING_AT_ONCE):
+                some = lines[begin : begin + OPENING_AT_ONCE]
+                await asyncio.gather(*(self.connect(line) for line in some))
+                await asyncio.gather(*(line.opened for line in some))
 
     async def connect(self, line: Line) -> None:
-        await self.loop.create_connection(partial(_the, line), "127.0.0.1", self.wish.port)
+        await self.loop.create_connection(partial(_the, line), "127.0.0.1", self.port)
 
     async def wait(self, seconds: float) -> None:
         over = self.loop.create_future()
@@ -239,56 +230,24 @@ class Generator:
 
     # ------------------------------------------------------------ what is measured
 
-    async def measure(self) -> dict[str, Any]:
-        wish = self.wish
-        answer: dict[str, Any] = {}
-        begun = time.perf_counter()
-        if wish.idle:
-            answer["idle"] = {"kib": await self.idle()}
-        else:
-            async with asyncio.timeout(OPENS_WITHIN):
-                await self.open_lines(self.lines)
-        answer["opening_s"] = time.perf_counter() - begun
-        if wish.open:
-            answer["open"] = await self.open_loop()
-        if wish.closed:
-            answer["closed"] = await self.closed_loop()
-        if wish.restart:
-            answer["restart"] = await self.restart()
-        answer |= {"sent": self.sent, "acks": self.acks, "entries": self.entries, "lost": self.lost_lines, "surprises": self.surprises}
-        self.ending, self.returning = True, False
-        for line in self.lines:
-            line.transport.abort()
-        return answer
-
-    async def idle(self) -> float:
-        """KiB for each of the connections beyond the first hundred, which pay for what is made once."""
-        async with asyncio.timeout(OPENS_WITHIN):
-            await self.open_lines(self.lines[:100])
-            await self.wait(SETTLES)
-            before = memory_kib(self.wish.server)
-            await self.open_lines(self.lines[100:])
-        await self.wait(SETTLES)
-        return (memory_kib(self.wish.server) - before) / (len(self.lines) - 100)
-
-    async def closed_loop(self) -> dict[str, float]:
+    async def closed_loop(self, warm_up: float, **window: Any) -> dict[str, float]:
         """Each side sends again on its `ack`."""
         self.again = True
         for side in self.sides:
             self.sent += 1
             side.line.transport.write(side.frame(self.sent))
-        await self.wait(self.wish.warm_up)
-        figures = await self.window(self.wish.closed)
+        await self.wait(warm_up)
+        figures = await self.window(**window)
         self.again = False
         await self.drain()
         return figures
 
-    async def open_loop(self) -> dict[str, float]:
-        """So many messages a second, whatever the answers; from *send* to *seen by the other side*, in milliseconds."""
+    async def open_loop(self, warm_up: float, **window: Any) -> dict[str, float]:
+        """A hundred messages a second, whatever the answers; from *send* to *seen by the other side*, in milliseconds."""
         order = list(self.sides)
         random.Random(1).shuffle(order)
         self.sent_at = [0.0] * (self.sent + 1)
-        pause, over = 1 / self.wish.rate, False
+        pause, over = 1 / RATE, False
 
         def send(turn: int, due: float) -> None:
             if over:
@@ -300,29 +259,30 @@ class Generator:
             self.loop.call_at(due + pause, send, turn + 1, due + pause)
 
         send(0, self.loop.time())
-        await self.wait(self.wish.warm_up)
+        await self.wait(warm_up)
         self.took.clear()
-        figures = await self.window(self.wish.open)
+        figures = await self.window(**window)
         over = True
         await self.drain()
         self.sent_at = []
         cuts = statistics.quantiles(self.took, n=100, method="inclusive")
         return figures | {"p50_ms": cuts[49] * 1e3, "p99_ms": cuts[98] * 1e3}
 
-    async def window(self, seconds: float) -> dict[str, float]:
-        """The figures of this span of time: messages per second, and CPU of the server, of its stores, and of this generator."""
+    async def window(self, seconds: float, server: list[int], stores: list[int], others: list[int]) -> dict[str, float]:
+        """The figures of this span of time: messages per second, and the CPU of all who take part, and of the other servers."""
         acks, began, busy = self.acks, time.perf_counter(), busy_seconds()
-        own, server, stores = time.process_time(), cpu_seconds(self.wish.server), cpu_seconds(self.wish.stores)
+        own, used = time.process_time(), [cpu_seconds(pids) for pids in (server, stores, others)]
         await self.wait(seconds)
-        server, stores = cpu_seconds(self.wish.server) - server, cpu_seconds(self.wish.stores) - stores
+        server_s, stores_s, others_s = (cpu_seconds(pids) - before for pids, before in zip((server, stores, others), used, strict=True))
         own, busy, took = time.process_time() - own, busy_seconds() - busy, time.perf_counter() - began
         done = max(1, self.acks - acks)
         return {
             "rate": done / took,
-            "cpu_1000_s": server / done * 1000,
-            "cpu_1000_with_stores_s": (server + stores) / done * 1000,
-            "server_cpu": server / took,
-            "stores_cpu": stores / took,
+            "cpu_1000_s": server_s / done * 1000,
+            "cpu_1000_with_stores_s": (server_s + stores_s) / done * 1000,
+            "server_cpu": server_s / took,
+            "stores_cpu": stores_s / took,
+            "others_cpu": others_s / took,
             "load_cpu": own / took,
             "load_busy": busy / took,
         }
@@ -337,10 +297,11 @@ class Generator:
         first: list[float] = []
         for line in self.lines:
             line.opened.add_done_callback(lambda _: first.append(time.perf_counter()) if not first else None)
-        print("ready", flush=True)
+        say({"ready": True})
         async with asyncio.timeout(BACK_WITHIN):
             await asyncio.gather(*(line.opened for line in self.lines))
         back = time.perf_counter()
+        self.returning = False
         return {"back_s": back - began, "back_after_first_s": back - first[0]}
 
     def come_back(self, line: Line) -> None:
@@ -356,26 +317,45 @@ class Generator:
         except OSError:
             self.come_back(line)
 
+    def counts(self) -> dict[str, Any]:
+        return {"sent": self.sent, "acks": self.acks, "entries": self.entries, "lost": self.lost_lines, "surprises": self.surprises}
+
 
 def _the(line: Line) -> Line:
     return line
 
 
-def main() -> None:
-    raw = json.loads(sys.stdin.readline())
-    wish = Wish(**raw | {"connections": [Connection(**one) for one in raw["connections"]]})
-    gc.disable()  # nothing here goes in circles, and a pause would be measured as the server's
-    uvloop.install()
-
-    async def measured() -> dict[str, Any]:
-        return await Generator(wish).measure()
-
-    print(json.dumps(asyncio.run(measured())))
+def say(answer: dict[str, Any]) -> None:
+    print(json.dumps(answer), flush=True)
 
 
-def wish_as_json(wish: Wish) -> str:
-    return json.dumps(asdict(wish))
+async def answer(servers: list[Server], wish: dict[str, Any]) -> dict[str, Any]:
+    match wish.pop("do"):
+        case "connect":
+            await asyncio.gather(*(servers[number].connect_lines(first, last) for number, first, last in wish["lines"]))
+            return {}
+        case "closed":
+            return await servers[wish.pop("of")].closed_loop(**wish)
+        case "open":
+            return await servers[wish.pop("of")].open_loop(**wish)
+        case "restart":
+            return await servers[wish["of"]].restart()
+        case _:
+            return servers[wish["of"]].counts()
+
+
+async def main() -> None:
+    loop = asyncio.get_running_loop()
+    wishes = asyncio.StreamReader(limit=2**28)
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(wishes), sys.stdin)
+    servers = [
+        Server(one["port"], [Connection(**connection) for connection in one["connections"]]) for one in json.loads(await wishes.readline())
+    ]
+    while wish := await wishes.readline():
+        say(await answer(servers, json.loads(wish)))
 
 
 if __name__ == "__main__":
-    main()
+    gc.disable()  # nothing here goes in circles, and a pause would be measured as the server's
+    uvloop.install()
+    asyncio.run(main())
