@@ -113,4 +113,5 @@ if __name__ == "__main__":
         access_log=False,
         log_level="error",
         backlog=4096,
+        timeout_graceful_shutdown=5,
     )
