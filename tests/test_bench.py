@@ -94,7 +94,7 @@ def test_it_says_when_something_else_than_the_server_was_the_bottleneck():
 
 @pytest.mark.parametrize("plan", [short(1), full(1)], ids=["short", "full"])
 def test_both_forms_measure_all_that_the_file_promises(plan):
-    turns = {(turn.part, turn.column) for visit in plan.visits for turn in visit.turns}
+    turns = {(turn.part, turn.column) for visit in plan.visits for turn in visit.of_round(0)}
     memory = {column for visit in plan.visits if visit.idle for column in visit.idle_among}
 
     assert {("closed_50", "floor"), ("closed_50", "product"), ("closed_50", "typical")} <= turns
