@@ -9,9 +9,10 @@ import json
 import re
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import suppress
 from datetime import timedelta
+from itertools import count
 from typing import Any, TypeVar
 
 import httpx
@@ -32,29 +33,55 @@ HOST = "localhost"
 ORIGIN = f"https://{HOST}"
 PATIENCE = 30  # seconds of this machine: the longest that something may be on its way
 STEP = timedelta(seconds=3)  # time passes in steps in which nobody falls silent
+NOTICED = timedelta(seconds=5)  # of the standing clock: whatever no hint told is noticed within it (P4)
 T = TypeVar("T")
 
 
 class Site:
     """The product as one server process has it: its rounds, its writer, its threads, and everybody who is connected."""
 
-    def __init__(self, clock: StandingClock) -> None:
+    def __init__(self, clock: StandingClock, *, patient: bool = False) -> None:
         self.clock = clock
+        self.patient = patient  # hints are lost or late: whoever waits to hear something lets time pass
         self.sockets: list[Socket] = []
         self.browsers: list[Browser] = []
+
+    @property
+    def moment(self) -> str:
+        """This moment of the standing clock, as frames say it."""
+        return f"{self.clock.now():%Y-%m-%dT%H:%M:%SZ}"
 
     async def there_is(self, make: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """What a factory, a query or a verb answers, from one of the product's own threads."""
         return await pool.run(make, *args, **kwargs)
 
     async def passes(self, **duration: float) -> None:
-        """Let time pass, and everything that it brings about happen."""
-        end = self.clock.now() + timedelta(**duration)
+        """Let time pass, and everything that it brings about happen; what was said before is heard before."""
+        await self.quiet()
+        await self._goes_on(timedelta(**duration))
+
+    async def _goes_on(self, duration: timedelta) -> None:
+        end = self.clock.now() + duration
         while self.clock.now() < end:
             self.clock.at(min(end, self.clock.now() + STEP))
-            await self.settled()
+            await self.quiet()
 
     async def settled(self) -> None:
+        """Wait until everybody has heard what there is to hear."""
+        await self.quiet()
+        if self.patient:
+            await self._goes_on(NOTICED)
+
+    async def waits_for(self, condition: Callable[[], bool], most: timedelta = NOTICED) -> None:
+        """Let time pass until that is so, but not longer; nothing when hints are heard, since then it is on its way."""
+        if not self.patient:
+            return
+        await self.quiet()
+        end = self.clock.now() + most
+        while not condition() and self.clock.now() < end:
+            await self._goes_on(timedelta(seconds=1))
+
+    async def quiet(self) -> None:
         """Wait until nothing is on its way: threads with empty hands, nobody's frame unread, the round asleep."""
         still = 0
         async with asyncio.timeout(PATIENCE):
@@ -162,9 +189,11 @@ class Socket:
     """One WebSocket. `frames` is all it heard, in order; `hears` goes through them, `take` gives what was not gone through yet."""
 
     def __init__(self, site: Site, path: str, headers: Iterable[tuple[str, str]], address: str, subprotocols: Iterable[str] = ()) -> None:
+        self.site = site
         self.path = path
         self.frames: list[dict[str, Any]] = []
         self.sent: dict[str, str] = {}
+        self.asked_after: Any = 0
         self.code: int | None = None
         self.subprotocol: str | None = None
         self.answers_pongs = True
@@ -210,7 +239,25 @@ class Socket:
             self.frames.append(frame)
             if frame["type"] == "pong" and self.answers_pongs:
                 self.says("ping")
+                if self.site.patient:
+                    self._asks_again(frame["last_seq"])
         self._tell()
+
+    def _asks_again(self, last: Any) -> None:
+        """As every client does that misses something up to the number that a heartbeat names (interface.md, `pong`)."""
+        if isinstance(last, dict):
+            has = {about: self._has(about, self.asked_after.get(about, 0)) for about in last}
+            if any(has[about] < seq for about, seq in last.items()):
+                self.says("hello", after=has)
+        elif (seq := self._has("", self.asked_after)) < last:
+            self.says("hello", after=seq)
+
+    def _has(self, about: str, asked_after: int) -> int:
+        """The number up to which it misses nothing of what it asked for and may see."""
+        mine = [frame for frame in self.frames if about in ("", frame.get("conversation"))]
+        seqs = {frame["seq"] for frame in mine if frame["type"] in ("entry", "ack")}
+        first = max((frame["first_seq"] for frame in mine if frame["type"] == "welcome"), default=1)
+        return next(seq for seq in count(max(asked_after, first - 1)) if seq + 1 not in seqs)
 
     def _tell(self) -> None:
         async def tell() -> None:
@@ -237,6 +284,8 @@ class Socket:
     # ------------------------------------------------------------ saying
 
     def says(self, kind: str, **fields: Any) -> None:
+        if kind == "hello":
+            self.asked_after = fields.get("after", 0)
         self.says_raw(json.dumps({"type": kind, **fields}, default=str))
 
     def says_raw(self, what: str | bytes) -> None:
@@ -295,6 +344,7 @@ class Socket:
         return self.code
 
     async def _until(self, condition: Callable[[], bool], what: object) -> None:
+        await self.site.waits_for(condition)
         try:
             async with asyncio.timeout(PATIENCE), self._news:
                 await self._news.wait_for(condition)
@@ -364,7 +414,7 @@ class Browser:
         headers = [("Host", host), *self.headers.items(), *([("Cookie", cookies)] if cookies else [])]
         headers += [("Origin", origin)] if origin is not None else []
         socket = Socket(self.site, path, headers, self.address, subprotocols)
-        await self.site.settled()
+        await self.site.quiet()
         return socket
 
 
@@ -396,7 +446,7 @@ class Chatter(Browser):
         question = {"after": after, "wait": wait} | ({"version": version} if version else {})
         return await self.http.get("/entries/", params=question, headers={"Accept": "application/json"})
 
-    async def begins_to_poll(self, **question: Any) -> "asyncio.Task[httpx.Response]":
+    async def begins_to_poll(self, **question: Any) -> "Poll":
         """A poll that waits for news by now, or that has been answered already."""
 
         def waiting() -> int:
@@ -406,12 +456,32 @@ class Chatter(Browser):
         async with asyncio.timeout(PATIENCE):
             while not polling.done() and waiting() == before:
                 await give_way()
-        await self.site.settled()
-        return polling
+        await self.site.quiet()
+        return Poll(self.site, polling)
 
     async def writes(self, text: str, id: uuid.UUID | None = None) -> httpx.Response:
         """Send a message without a socket."""
         return await self.posts_json("/entries/", {"id": id or uuid.uuid4(), "text": text})
+
+
+class Poll:
+    """A poll that waits; awaited, it lets time pass as whoever waits at a socket does."""
+
+    def __init__(self, site: Site, answer: asyncio.Task[httpx.Response]) -> None:
+        self.site, self.answer = site, answer
+
+    def done(self) -> bool:
+        return self.answer.done()
+
+    def cancel(self) -> None:
+        self.answer.cancel()
+
+    def __await__(self) -> Generator[Any, Any, httpx.Response]:
+        return self._answered().__await__()
+
+    async def _answered(self) -> httpx.Response:
+        await self.site.waits_for(self.done, settings.POLL_MOST)
+        return await self.answer
 
 
 class Employee(Browser):

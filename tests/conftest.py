@@ -18,6 +18,7 @@ import hypothesis
 import pytest
 import pytest_asyncio
 from django.conf import settings
+from django.db.models.signals import post_migrate
 from playwright.async_api import Browser, Page, async_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,6 +43,12 @@ os.environ |= {
 }
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--hints", choices=["none", "wild"], help="only what is done at the doors, with hints that are lost, or double and late"
+    )
+
+
 def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         # Pages and texts are tested as they are shipped: with hashed names, and with compiled translations.
@@ -50,6 +57,11 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
     assert STATE == settings.STATE_DIR
     del os.environ["DJANGO_SETTINGS_MODULE"]
+
+
+def pytest_sessionstart() -> None:
+    # Nobody's rights come from Django's permissions, and making them anew after each test takes longer than most tests.
+    assert post_migrate.disconnect(dispatch_uid="django.contrib.auth.management.create_permissions")
 
 
 def pytest_unconfigure() -> None:
@@ -66,6 +78,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
         marks = {mark.name for mark in item.iter_markers()}
         elsewhere = marks & ({"browser", "sqlite_only"} if POSTGRESQL else {"postgresql_only"})
+        if config.getoption("hints"):
+            has_them = "hints_asked_for" in getattr(item, "fixturenames", ())
+            elsewhere |= marks & {"hints"} if has_them else {"has hints of its own, or none"}
         (left_out if elsewhere else chosen).append(item)
     items[:] = chosen
     config.hook.pytest_deselected(items=left_out)

@@ -1,4 +1,9 @@
-"""`make test`: the whole suite on SQLite, then on PostgreSQL with Redis, on servers of its own that end with it."""
+"""
+`make test`: the whole suite on SQLite, then on PostgreSQL with Redis, on servers of its own that end with it.
+
+On each once more what is done at the doors, with hints at their worst (P4). Lost ones are lost alike on both stacks, so that goes
+where it is quickest; double and late ones are doubled by a real Redis too.
+"""
 
 import os
 import shutil
@@ -118,16 +123,21 @@ def run_pytest(name: str, arguments: list[str], place: Path, **environment: str)
 
 
 def main(arguments: list[str]) -> int:
+    """[sqlite | postgresql] [ARGUMENT OF PYTEST…]"""
     chosen = arguments.pop(0) if arguments and arguments[0] in ("sqlite", "postgresql") else "both"
+    worst = arguments or ["tests/protocol"]  # the only tests that `--hints` takes are there
     results = []
     if chosen != "postgresql":
         with directory() as place:
             results.append(run_pytest("SQLite, everything in one process", arguments, place))
+            results.append(run_pytest("SQLite, without a single hint", ["--hints=none", *worst], place))
     if chosen != "sqlite":
         with directory() as place, ExitStack() as servers:
             database = servers.enter_context(postgresql(place))
             layers = [servers.enter_context(redis(place)) for _ in range(WORKERS)]
-            results.append(run_pytest("PostgreSQL and Redis", arguments, place, DATABASE_URL=database, TEST_REDIS_URLS=",".join(layers)))
+            environment = {"DATABASE_URL": database, "TEST_REDIS_URLS": ",".join(layers)}
+            results.append(run_pytest("PostgreSQL and Redis", arguments, place, **environment))
+            results.append(run_pytest("PostgreSQL and Redis, hints double and late", ["--hints=wild", *worst], place, **environment))
     print()
     for name, code, seconds in results:
         print(f"{name}: {'passed' if code == 0 else 'no tests' if code == 5 else 'FAILED'} in {seconds:.0f} s")

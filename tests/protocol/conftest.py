@@ -3,17 +3,30 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
+import pytest
 import pytest_asyncio
 
 # Models can be imported only once Django is set up, so each fixture imports what it needs.
 
 
+@pytest.fixture
+def hints_asked_for(pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch) -> str | None:
+    """With `--hints=none` or `--hints=wild` the process's switchboard is that one."""
+    from chat import hints
+    from tests.switchboards import BOARDS
+
+    asked = pytestconfig.getoption("hints")
+    if asked:
+        monkeypatch.setattr(hints, "Switchboard", BOARDS[asked])
+    return asked
+
+
 @pytest_asyncio.fixture
-async def site(transactional_db: None, clock: Any) -> AsyncIterator[Any]:
+async def site(transactional_db: None, clock: Any, hints_asked_for: str | None) -> AsyncIterator[Any]:
     """`site.there_is(…)`, `site.passes(seconds=12)`, `site.settled()`; people are made with it: `Chatter(site)`."""
     from tests.client import Site
 
-    site = Site(clock)
+    site = Site(clock, patient=bool(hints_asked_for))
     yield site
     await site.close()
 

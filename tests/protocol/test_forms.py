@@ -186,6 +186,7 @@ async def test_a_plain_form_sends_a_message_once(site, employee, talk, chatter):
         answer = await chatter.posts("/entries/", {"id": id, "text": "Hoi"})
         assert (answer.status_code, answer.headers["Location"]) == (303, "/")
     page = await chatter.gets("/")
+    await site.settled()
 
     assert employee.line.screen.texts[1:] == ["Hoi"]
     assert page.text.count("Hoi") == 1

@@ -1,9 +1,14 @@
-"""A missed hint costs seconds, never a message (P4); Redis away is slower, not wrong (P14)."""
+"""
+A missed hint costs seconds, never a message (P4); Redis away is slower, not wrong (P14).
+
+`--hints=none` and `--hints=wild` try everything else here at the doors with such hints; the last tests are about those two.
+"""
 
 import asyncio
-from collections.abc import Sequence
+from collections import Counter
 from datetime import timedelta
 from time import monotonic
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -12,45 +17,9 @@ from channels.layers import channel_layers
 
 from chat import hints, protocol
 from chat.rules import Author
-from tests.client import PATIENCE, Chatter, Employee
+from tests.client import NOTICED, PATIENCE, Chatter, Employee, give_way
 from tests.factories import ConversationFactory, EmployeeFactory, writes
-
-
-class Never(asyncio.Event):
-    def set(self) -> None:
-        pass
-
-
-class Silent(hints.Switchboard):
-    """Delivers nothing."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(loop)
-        self.something_changed = Never()
-
-    def deliver(self, conversation: UUID, stored: Sequence[hints.Stored], sender: hints.Line | None) -> None:
-        pass
-
-    def tell(self, conversation: UUID, author: Author, read: int | None, sender: hints.Line | None) -> None:
-        pass
-
-
-class Wild(hints.Switchboard):
-    """Doubles, delays and turns around: each second hint comes before the one before it, and twice. The last one may never come."""
-
-    held: tuple[Any, ...] | None = None
-
-    def deliver(self, conversation: UUID, stored: Sequence[hints.Stored], sender: hints.Line | None) -> None:
-        if self.held is None:
-            self.held = (conversation, stored, sender)
-            return
-        before, self.held = self.held, None
-        for hint in ((conversation, stored, sender), before, (conversation, stored, sender)):
-            super().deliver(*hint)
-
-    def tell(self, conversation: UUID, author: Author, read: int | None, sender: hints.Line | None) -> None:
-        for number in (read, read and read - 1, read):
-            super().tell(conversation, author, number, sender)
+from tests.switchboards import BOARDS, Silent, Wild
 
 
 @pytest.fixture(params=[hints.Switchboard, Silent, Wild])
@@ -59,6 +28,7 @@ async def switchboard(site, request):
     return hints.here
 
 
+@pytest.mark.hints
 async def test_everything_arrives_within_seconds_whatever_hints_do(site, switchboard):
     employee = await Employee(site).logs_in(await site.there_is(EmployeeFactory, on_duty=True, name="Ans"))
     conversation = await site.there_is(ConversationFactory, region=employee.who.region, text="een")
@@ -104,6 +74,7 @@ async def test_what_another_process_did_without_a_hint_is_noticed_within_5_secon
     assert chatter.line.screen.texts[1:] == employee.line.screen.texts[1:] == ["van elders"]
 
 
+@pytest.mark.hints
 async def test_a_waiting_poll_finds_what_no_hint_told(site, switchboard, talk):
     poller = Chatter(site).holds(talk.secret)
     waiting = await poller.begins_to_poll(after=1, wait=25)
@@ -154,6 +125,7 @@ async def until(condition, again=lambda: None) -> None:
         await asyncio.wait([asyncio.create_task(asyncio.Event().wait())], timeout=0.02)
 
 
+@pytest.mark.hints
 @pytest.mark.postgresql_only
 async def test_a_hint_reaches_the_lines_of_another_process_and_carries_no_text(site, chatter, talk, other_process):
     chatter.line.sends("Geheim")
@@ -168,6 +140,7 @@ async def test_a_hint_reaches_the_lines_of_another_process_and_carries_no_text(s
     ]
 
 
+@pytest.mark.hints
 @pytest.mark.postgresql_only
 async def test_a_hint_of_another_process_is_followed_at_once(site, employee, chatter, talk, other_process):
     await site.there_is(writes, talk, "van elders", told=False)
@@ -178,6 +151,7 @@ async def test_a_hint_of_another_process_is_followed_at_once(site, employee, cha
     assert chatter.line.screen.texts[1:] == ["van elders"]
 
 
+@pytest.mark.hints
 @pytest.mark.postgresql_only
 async def test_a_process_goes_on_hearing_after_every_heartbeat(site, settings, talk, employee):
     settings.HEARTBEAT = timedelta(milliseconds=20)
@@ -214,3 +188,106 @@ async def test_without_redis_messages_are_acknowledged_and_delivered(site, redis
     await site.passes(seconds=24)
     assert employee.line.screen.states[str(talk.pk)]["peer"] == "here"
     assert "hints of other processes are not heard" in caplog.text
+
+
+# ---------------------------------------------------------------- hints at their worst
+
+ABOUT = UUID(int=1, version=4)
+CHANGED = ("something changed",)
+SAID = [*(("take", ABOUT, seq) for seq in (1, 2, 3)), ("told", ABOUT, Author.CHATTER, 2), ("grown", ABOUT, 4), CHANGED]
+
+
+@pytest.fixture
+def hear(clock, settings, monkeypatch):
+    """`await hear(Board)`: what a line hears at once when everything is said that there is to say, and what it has heard after a while."""
+    settings.REDIS_URL = []
+
+    async def hear(kind: type[hints.Switchboard]) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
+        board, line = kind(asyncio.get_running_loop()), Recorder()
+        board.register(ABOUT, line)
+        monkeypatch.setattr(hints, "here", board)
+        for seq in (1, 2, 3):
+            hints.grown(ABOUT, [SimpleNamespace(entry=SimpleNamespace(seq=seq))])
+        hints.told(ABOUT, Author.CHATTER, 2, None)
+        board._hear({"process": "another", "grown": {str(ABOUT): 4}})
+        hints.changed()
+        heard = []
+        for _ in range(20):
+            heard.append([*line.heard, *([CHANGED] if board.something_changed.is_set() else [])])
+            clock.forward(seconds=1)
+            await give_way()
+            await give_way()
+        board.close()
+        return heard[0], heard[-1]
+
+    return hear
+
+
+async def test_an_ordinary_board_delivers_everything_at_once(hear):
+    assert await hear(hints.Switchboard) == (SAID, SAID)
+
+
+async def test_the_silent_board_delivers_nothing(hear):
+    assert await hear(Silent) == ([], [])
+
+
+async def test_the_wild_board_delivers_everything_late_twice_and_in_disorder(hear):
+    at_once, heard = await hear(Wild)
+
+    assert at_once == []
+    assert Counter(heard) == Counter(SAID[:-1] * 2 + [CHANGED])
+    assert list(dict.fromkeys(heard)) != SAID
+
+
+@pytest.mark.postgresql_only
+async def test_the_wild_board_hears_through_redis_too_what_it_said_itself(site):
+    board, line = Wild(asyncio.get_running_loop()), Recorder()
+    board.register(ABOUT, line)
+
+    def say() -> None:
+        board.publish(grown={str(ABOUT): 1})
+        site.clock.forward(seconds=10)
+
+    await until(lambda: bool(line.heard), say)
+    board.close()
+
+    assert set(line.heard) == {("grown", ABOUT, 1)}
+
+
+async def test_everybody_here_has_the_hints_that_were_asked_for(site, employee, hints_asked_for):
+    assert type(hints.here) is BOARDS.get(hints_asked_for, hints.Switchboard)
+
+
+@pytest.fixture
+async def silent(site):
+    hints.here = Silent(asyncio.get_running_loop())
+
+
+@pytest.mark.hints
+async def test_without_hints_a_test_that_lets_no_time_pass_hears_nothing(site, silent, employee, talk, chatter):
+    chatter.line.sends("Hoi")
+    await site.settled()
+    assert employee.line.screen.logs == {}
+
+    site.patient = True
+
+    assert (await employee.line.hears("entry", seq=2))["text"] == "Hoi"
+
+
+async def test_waiting_for_what_never_comes_ends(site, talk, chatter):
+    site.patient, before = True, site.clock.now()
+
+    await site.waits_for(lambda: False)
+
+    assert site.clock.now() == before + NOTICED
+
+
+async def test_whoever_misses_what_a_heartbeat_names_asks_again(site, employee, talk, chatter):
+    site.patient = True
+    lines = (chatter.line, employee.line)
+    for line in lines:
+        line.frames = [frame for frame in line.frames if frame["type"] != "entry"]
+
+    await site.passes(seconds=15)
+
+    assert [line.numbers for line in lines] == [[1], [1]]

@@ -2,7 +2,7 @@
 
 import uuid
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import OperationalError, connection
@@ -14,14 +14,16 @@ from tests.client import Chatter, give_way
 from tests.factories import ConversationFactory, writes
 
 
-async def test_a_reader_who_never_reads_is_cut_and_the_others_are_not(site, employee, talk, chatter):
-    """N5."""
+async def test_a_reader_who_never_reads_is_cut_and_the_others_are_not(site, employee, talk, chatter, settings):
+    """N5: when too much waits for it, or when it has not taken a page of the log in time."""
+    settings.READER_PATIENCE = timedelta(seconds=1)
     chatter.line.stops_reading()
 
     for _ in range(11):
         await site.there_is(writes, talk, *("regel" for _ in range(100)))
         await site.settled()
 
+    assert await chatter.line.closes() is None
     assert chatter.line.task.done()
     assert len(employee.line.screen.logs[str(talk.pk)]) == 1_101
     chatter.line.reads_again()

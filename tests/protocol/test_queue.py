@@ -153,7 +153,8 @@ async def test_the_chatter_reads_who_it_is_before_the_employee_types(site, emplo
 
     assert (notice["kind"], notice["author"], notice["name"]) == ("notice", "system", "")
     assert notice["text"].startswith("Ans ")
-    assert (await chatter.line.hears("state"))["employee"] == "Ans"
+    await site.settled()
+    assert chatter.line.screen.states[""]["employee"] == "Ans"
 
 
 async def test_who_is_alone_and_who_else_is_there_stands_in_the_duty(site, employee):
