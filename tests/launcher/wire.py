@@ -315,4 +315,6 @@ class Employee(Browser):
 
     async def accepts(self, line: Line, chatter: Chatter) -> dict[str, Any]:
         line.says("accept", conversation=chatter.conversation)
-        return await line.hears("welcome", conversation=chatter.conversation)
+        welcome = await line.hears("welcome", conversation=chatter.conversation)
+        await line.hears("state", conversation=chatter.conversation)
+        return welcome
