@@ -26,7 +26,7 @@ Told = Callable[[Mapping[str, Any]], object]
 
 async def a_moment(seconds: float = 0.02) -> None:
     turn = asyncio.get_running_loop().create_future()
-    handle = asyncio.get_running_loop().call_later(seconds, turn.set_result, None)
+    handle = asyncio.get_running_loop().call_later(seconds, lambda: turn.done() or turn.set_result(None))
     try:
         await turn
     finally:
