@@ -39,15 +39,17 @@ class WaitingPoll:
         self.look = -1
         self.state: protocol.StateFrame | None = None
         self.newest: tuple[int, protocol.StateFrame] | None = None
+        self.last_seq = self.known = 0  # what it has said, and what the log has come to
 
     def conversations(self) -> Collection[UUID]:
         return (self.conversation,)
 
     def take(self, conversation: UUID, entry: protocol.Entry) -> None:
-        self.news.set()
+        self.grown(conversation, entry.seq)
 
     def grown(self, conversation: UUID, to: int) -> None:
-        self.news.set()
+        self.known = max(to, self.known)
+        self._compare()
 
     def told(self, conversation: UUID, author: Author, read: int | None) -> None:
         pass
@@ -59,16 +61,19 @@ class WaitingPoll:
         if seen.left:
             self.news.set()
         self.newest = facts.number, facts.chatter_state(self.conversation)
-        if self.state:
-            self._compare()
+        self.grown(self.conversation, seen.last_seq)
 
-    def has_said(self, look: int, state: protocol.StateFrame) -> None:
+    def has_said(self, look: int, state: protocol.StateFrame, last_seq: int) -> None:
         """What the waiting begins with, and by which look; one that came meanwhile may know more already."""
-        self.look, self.state = look, state
+        self.look, self.state, self.last_seq = look, state, last_seq
         self._compare()
 
     def _compare(self) -> None:
-        if self.newest and self.newest[0] > self.look and self.newest[1] != self.state:
+        """Only what differs from what was said is news: hints may be late or double (P4)."""
+        if self.state is None:
+            return
+        differs = self.newest is not None and self.newest[0] > self.look and self.newest[1] != self.state
+        if differs or self.known > self.last_seq:
             self.news.set()
 
     def beat(self, at: datetime) -> None:
@@ -145,7 +150,8 @@ async def _answer(scope: Any) -> tuple[int, dict[str, Any], str]:
             hints.told(conversation.pk, Author.CHATTER, seq, poll)
         differs = version is not None and version != body["version"]
         if wait and not body["entries"] and not differs and body["state"]["state"] != State.ENDED:
-            poll.has_said(*body["_look"])
+            look, state = body["_look"]
+            poll.has_said(look, state, body["last_seq"])
             await _first_of(poll.news, at + wait)
             if not await pool.run(_still_valid, credential.pk):
                 raise Refused(Refusal.NOT_FOUND)

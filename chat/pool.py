@@ -106,5 +106,5 @@ def stop() -> None:
     """End the process's pool; the next `run` makes a new one."""
     global _pool
     if _pool is not None:
-        _pool.stop()
-        _pool = None
+        ending, _pool = _pool, None  # first, so that whoever comes meanwhile is not put behind the end
+        ending.stop()

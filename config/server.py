@@ -2,31 +2,44 @@
 
 import asyncio
 import fcntl
+import gc
+import importlib
 import logging
 import os
 import resource
 import signal
 import socket
 import sys
+import threading
 from typing import IO, Any
 
 import django
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame
+
+from chat import gauges
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 logger = logging.getLogger("geruisloos.server")
 HEAD_BYTES = 32 * 1024  # request line and headers together
 HEAD_PATIENCE = 10.0  # seconds until a request has to be there with its headers
+REQUEST_BYTES = 256 * 1024  # all of a request; more than twice what a form may hold (DATA_UPLOAD_MAX_MEMORY_SIZE)
 BODY_PATIENCE = 30.0  # seconds until it has to be complete: a message over a bad line takes a while
+SIDE_FRAMES = 1_000  # pings, pongs and pieces of a message that one message may come with
+PIPELINED = 10  # requests that wait behind the one that is being answered; browsers send none
+EXIT_WITHIN = 9.0  # seconds from the signal to end; P13 allows 10
+LAST_PATIENCE = 10.0  # seconds for the other side to take what was said last
+SWITCH = 0.0005  # seconds for which a thread that looks around may keep messages waiting; Python's own 5 ms is felt
 RESTARTS = 5  # of a process that dies right after its start; then the launcher gives up
 
 
 class Http(HttpToolsProtocol):
     """Bounds what uvicorn leaves open: the size of the headers, and the time that a half-open request may take (N5)."""
 
-    _head = 0
+    _size = 0
     _head_is_complete = False
     _patience: asyncio.TimerHandle | None = None
 
@@ -39,12 +52,12 @@ class Http(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if not self._head_is_complete:
-            self._head += len(data)
-            if self._head > HEAD_BYTES + 64 * 1024:  # headers, and the beginning of the body that came with them
-                self.transport.abort()
-                return
+        self._size += len(data)
         super().data_received(data)
+        # A header that has not ended, at the head or behind the body, is kept by the parser; a body lands on the disk.
+        if self._size > (REQUEST_BYTES if self._head_is_complete else HEAD_BYTES):
+            gauges.REQUESTS_CUT.labels("too large").inc()
+            self.transport.abort()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -57,26 +70,37 @@ class Http(HttpToolsProtocol):
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if b"_" in name:
+            raise ValueError("a name that Django could not tell from the one with a hyphen (N7)")
         self._count(name + value)
         super().on_header(name, value)
 
     def _count(self, part: bytes) -> None:
         self._in_head += len(part)
         if self._in_head > HEAD_BYTES:
+            gauges.REQUESTS_CUT.labels("too large").inc()
             raise ValueError("too much before the body")  # the parser answers 400 and closes
 
     def on_headers_complete(self) -> None:
-        self._head_is_complete, self._head = True, 0
+        self._head_is_complete = True
         self._wait(BODY_PATIENCE)
         super().on_headers_complete()
+        if len(self.pipeline) > PIPELINED:
+            gauges.REQUESTS_CUT.labels("too many at once").inc()
+            raise ValueError("too many at once")
 
     def on_message_complete(self) -> None:
+        self._size = 0
         self._wait(None)
         super().on_message_complete()
 
     def handle_websocket_upgrade(self) -> None:
         self._wait(None)
         super().handle_websocket_upgrade()
+        upgraded = self.transport.get_protocol()
+        if isinstance(upgraded, WebSocketsSansIOProtocol) and not upgraded.handshake_initiated:
+            # With a body, with headers that are too long or too many: websockets answers with silence, for ever.
+            self.send_400_response("Invalid HTTP request received.")
 
     def _wait(self, seconds: float | None) -> None:
         if self._patience:
@@ -85,7 +109,57 @@ class Http(HttpToolsProtocol):
 
     def _give_up(self) -> None:
         self._patience = None
+        gauges.REQUESTS_CUT.labels("too slow").inc()
         self.transport.abort()
+
+
+class Socket(WebSocketsSansIOProtocol):
+    """Bounds what uvicorn leaves open after the upgrade: frames that are no messages, and who does not read (N5, P15)."""
+
+    _beside = 0
+
+    def handle_ping(self) -> None:
+        if self._is_bounded():
+            super().handle_ping()
+
+    def handle_pong(self, event: Frame) -> None:
+        if self._is_bounded():
+            super().handle_pong(event)
+
+    def handle_cont(self, event: Frame) -> None:
+        if self._is_bounded():
+            super().handle_cont(event)
+
+    def send_receive_event_to_app(self) -> None:
+        self._beside = 0
+        super().send_receive_event_to_app()
+
+    def _is_bounded(self) -> bool:
+        """Pings are answered and pieces are kept, however little is read: a frame rate for those that no consumer sees."""
+        self._beside += 1
+        if self._beside > SIDE_FRAMES:
+            gauges.CUT.inc()
+            self.transport.abort()
+        return self._beside <= SIDE_FRAMES
+
+    def keepalive_timeout(self) -> None:
+        super().keepalive_timeout()
+        self._give_up_later()
+
+    def on_task_complete(self, task: "asyncio.Task[None]") -> None:
+        super().on_task_complete(task)
+        self._give_up_later()
+
+    def _give_up_later(self) -> None:
+        """A connection that is closed waits until all is read: whoever reads nothing would hold it for ever."""
+        self.loop.call_later(LAST_PATIENCE, self.transport.abort)
+
+
+def give_up() -> None:
+    """A database that does not answer may hold threads for longer than a stop may take: nothing of theirs was acknowledged (P13)."""
+    logger.error("the stop took too long; what was on its way to the database was not waited for")
+    sys.stdout.flush()
+    os._exit(1)
 
 
 class Server(uvicorn.Server):
@@ -96,6 +170,9 @@ class Server(uvicorn.Server):
         from config import health
 
         health.draining = True
+        last_moment = threading.Timer(EXIT_WITHIN, give_up)
+        last_moment.daemon = True
+        last_moment.start()
         for server in self.servers:
             server.close()
         await rounds.stop(for_good=True)
@@ -151,7 +228,7 @@ def configuration() -> uvicorn.Config:
         port=settings.PORT,
         loop="uvloop",
         http=Http,
-        ws="websockets-sansio",
+        ws=Socket,
         ws_max_size=settings.FRAME_BYTES,
         ws_per_message_deflate=False,  # it triples the memory of a connection
         ws_ping_interval=10,
@@ -240,6 +317,10 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold texts and keys (threat-model K5)
     lock = only_one()
     listening = listen()
+    importlib.import_module("config.asgi")
+    sys.setswitchinterval(SWITCH)
+    gc.collect()
+    gc.freeze()  # what stays for good is not looked through again and again, at the cost of everybody's latency
     host = f"[{settings.HOST}]" if ":" in settings.HOST else settings.HOST
     print(f"http://{host}:{settings.PORT}/", flush=True)
     if settings.WORKERS == 1:

@@ -55,3 +55,18 @@ async def test_a_hint_with_unknown_fields_is_heard_like_any_other(server, people
         await desk.hears("read", seq=2, conversation=chatter.conversation)
 
     assert complaints(server) == []
+
+
+@pytest.mark.postgresql_only
+async def test_a_hint_of_another_version_is_ignored(server, people):
+    chatter, _, desk, _ = await people.pair()
+
+    async with another_release(server) as hints:
+        await hints(version=2, told=[[chatter.conversation, "chatter", 1]])
+        await hints(version=2, grown=[[chatter.conversation, 7]], told={"author": "chatter"}, changed={"queue": 3})
+        await hints(told=3)
+        await hints(version=1, told=[[chatter.conversation, "chatter", 2]])
+        await desk.hears("read", seq=2, conversation=chatter.conversation)
+
+    assert [frame["seq"] for frame in desk.frames if frame["type"] == "read" and frame["conversation"] == chatter.conversation] == [2]
+    assert complaints(server) == []

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from django.db import InterfaceError, OperationalError, connection, connections
 
+from chat import pool as pool_of_the_process
 from chat.pool import Pool
 from staffing.models import Region
 from staffing.refusal import Refused
@@ -127,3 +128,20 @@ async def test_stopping_finishes_what_waits(pool):
     await stopping
 
     assert (await asyncio.gather(*waiting))[0] == "slow"
+
+
+async def test_whoever_comes_while_the_pool_ends_is_answered():
+    busy = threading.Event()
+    first = asyncio.create_task(pool_of_the_process.run(busy.wait))
+    await asyncio.wait([first], timeout=0.1)
+    stopping = asyncio.create_task(asyncio.to_thread(pool_of_the_process.stop))
+    await asyncio.wait([stopping], timeout=0.2)
+
+    late = asyncio.create_task(pool_of_the_process.run(lambda: "answered"))
+    busy.set()
+    await stopping
+    await asyncio.wait([late], timeout=5)
+
+    assert late.done()
+    assert late.result() == "answered"
+    pool_of_the_process.stop()

@@ -6,6 +6,7 @@ import uuid
 
 import pytest
 
+from chat import hints
 from chat.rules import Author
 from tests.client import Chatter
 from tests.factories import ConversationFactory, writes
@@ -105,7 +106,6 @@ async def test_a_poll_ends_with_the_conversation(site, employee, talk, poller):
     assert (await waiting).json()["state"]["state"] == "ended"
 
 
-@pytest.mark.hints
 async def test_a_poll_waits_as_long_as_it_asked_and_never_longer_than_25_seconds(site, talk, poller):
     short, long = [await poller.begins_to_poll(after=1, wait=wait) for wait in (10, 900)]
 
@@ -231,3 +231,24 @@ async def test_the_page_without_script_gets_its_newer_entries_as_a_frame(site, t
     assert frame.headers["Content-Type"].startswith("text/html")
     assert frame.headers["Refresh"] == "10"
     assert "Hoi" in frame.text
+
+
+async def test_a_poll_notices_what_no_hint_told_within_5_seconds(site, employee, talk):
+    waiting = await Chatter(site).holds(talk.secret).begins_to_poll(after=1, wait=25)
+    await site.there_is(writes, talk, "van elders", told=False)
+
+    await site.passes(seconds=5)
+
+    assert waiting.done()
+    assert [entry["text"] for entry in (await waiting).json()["entries"]] == ["van elders"]
+
+
+@pytest.mark.hints
+async def test_a_hint_of_what_a_poll_has_already_does_not_end_it(site, employee, talk):
+    waiting = await Chatter(site).holds(talk.secret).begins_to_poll(after=1, wait=25)
+    for line in tuple(hints.here.lines[talk.pk]):
+        line.grown(talk.pk, 1)
+
+    await site.passes(seconds=1)
+
+    assert not waiting.done()
