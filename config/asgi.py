@@ -19,21 +19,20 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django_application = get_asgi_application()
 
-from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402 - Django first
-from django.conf import settings  # noqa: E402
+from django.conf import settings  # noqa: E402 - Django first
 from django.core.cache import cache  # noqa: E402
 from django.http.request import split_domain_port, validate_host  # noqa: E402
-from django.urls import path, re_path  # noqa: E402
 from servestatic import ServeStaticASGI  # noqa: E402
 
 from chat import pool, rounds  # noqa: E402
 from chat.consumers.chatter import ChatterLine  # noqa: E402
-from chat.consumers.line import header  # noqa: E402
+from chat.consumers.line import SocketLine, header  # noqa: E402
 from chat.consumers.staff import StaffLine  # noqa: E402
 from chat.polls import LongPolling  # noqa: E402
 from chat.protocol import Close  # noqa: E402
 from config import watch  # noqa: E402
 from config.checks import is_here  # noqa: E402
+from config.csrf import OURS  # noqa: E402
 from config.headers import common  # noqa: E402
 from staffing import clock  # noqa: E402
 from staffing.refusal import Refused  # noqa: E402
@@ -62,7 +61,8 @@ class AddressDigest:
             forwarded = [value for name, value in scope["headers"] if name in FORWARDED]
             address = self.address(scope)
             await self.renew_key()
-            scope = dict(scope, client=(self.digest(address), 0))
+            # In place, so that the server itself, which logs and keeps it, knows no address either.
+            scope["client"] = (self.digest(address), 0)
             scope["headers"] = [(name, value) for name, value in scope["headers"] if name not in FORWARDED]
             scope["direct"] = not forwarded and is_here(address)
         await self.application(scope, receive, send)
@@ -107,45 +107,34 @@ def key_of(hour: int) -> bytes:
         return bytes.fromhex(own)
 
 
-class OriginChecked:
-    """A socket's Origin must be the page's own or a trusted one, with its scheme; a missing one counts as wrong. Closed with 4403."""
-
-    def __init__(self, application: Application) -> None:
-        self.application = application
-
-    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
-        if not self.is_allowed(scope):
-            scope = dict(scope, refused=Close.FORBIDDEN)
-        await self.application(scope, receive, send)
-
-    @staticmethod
-    def is_allowed(scope: Any) -> bool:
-        origin, host = header(scope, b"origin"), header(scope, b"host")
-        if origin in settings.CSRF_TRUSTED_ORIGINS:
-            return True
-        if not validate_host(split_domain_port(host)[0], settings.ALLOWED_HOSTS):
-            return False
-        secure = scope.get("scheme") in ("wss", "https")
-        if settings.TRUSTED_PROXIES:
-            secure = header(scope, b"x-forwarded-proto") == "https"
-        try:
-            parts = urlsplit(origin)
-        except ValueError:  # 'https://[' is no address
-            return False
-        return (parts.scheme, parts.netloc) == ("https" if secure else "http", host)
+def origin_is_allowed(scope: Any) -> bool:
+    """A socket's Origin must be the page's own or a trusted one, with its scheme; a missing one counts as wrong (N6)."""
+    origin, host = header(scope, b"origin"), header(scope, b"host")
+    if origin in settings.CSRF_TRUSTED_ORIGINS:
+        return True
+    if header(scope, b"sec-fetch-site") not in OURS:
+        return False
+    if not validate_host(split_domain_port(host)[0], settings.ALLOWED_HOSTS):
+        return False
+    secure = scope.get("scheme") in ("wss", "https")
+    if settings.TRUSTED_PROXIES:
+        secure = header(scope, b"x-forwarded-proto") == "https"
+    try:
+        parts = urlsplit(origin)
+    except ValueError:  # 'https://[' is no address
+        return False
+    return (parts.scheme, parts.netloc) == ("https" if secure else "http", host)
 
 
-class Http:
+polls = LongPolling(common)
+
+
+async def pages(scope: Any, receive: Receive, send: Send) -> None:
     """Long polling for `GET /entries/` as JSON; everything else is Django's."""
-
-    def __init__(self) -> None:
-        self.polls = LongPolling(common)
-
-    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
-        if scope["path"] == "/entries/" and scope["method"] == "GET" and "text/html" not in header(scope, b"accept"):
-            await self.polls(scope, receive, send)
-        else:
-            await django_application(scope, receive, send)
+    if scope["path"] == "/entries/" and scope["method"] == "GET" and "text/html" not in header(scope, b"accept"):
+        await polls(scope, receive, send)
+    else:
+        await django_application(scope, receive, send)
 
 
 async def no_such_line(scope: Any, receive: Receive, send: Send) -> None:
@@ -182,8 +171,21 @@ STATIC: dict[str, Any] = {
     "allow_all_origins": False,
     "immutable_file_test": r"\.[0-9a-f]{12}\.",
 }
-sockets = OriginChecked(
-    URLRouter([path("ws/chatter/", ChatterLine.as_asgi()), path("ws/staff/", StaffLine.as_asgi()), re_path("", no_such_line)])  # type: ignore[arg-type]
-)
-routes = ProtocolTypeRouter({"http": Http(), "websocket": sockets, "lifespan": lifespan})
-application = AddressDigest(ServeStaticASGI(routes, root=settings.STATIC_ROOT, **STATIC) if settings.STATIC_ROOT.exists() else routes)
+LINES: dict[str, type[SocketLine]] = {"/ws/chatter/": ChatterLine, "/ws/staff/": StaffLine}
+
+
+def routes(scope: Any, receive: Receive, send: Send) -> Awaitable[None]:
+    # Not Channels' routers: each keeps a copy of the scope for as long as a line is open.
+    if scope["type"] == "http":
+        return http(scope, receive, send)
+    if scope["type"] == "lifespan":
+        return lifespan(scope, receive, send)
+    if scope["path"] not in LINES:
+        return no_such_line(scope, receive, send)
+    if not origin_is_allowed(scope):
+        scope["refused"] = Close.FORBIDDEN
+    return LINES[scope["path"]]()(scope, receive, send)
+
+
+http: Application = ServeStaticASGI(pages, root=settings.STATIC_ROOT, **STATIC) if settings.STATIC_ROOT.exists() else pages
+application = AddressDigest(routes)

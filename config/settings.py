@@ -205,8 +205,10 @@ OUTGOING_FRAMES = 1_000
 OUTGOING_BYTES = 4 * 1024 * 1024  # what waits for a slow reader; beyond: the line is cut
 READER_PATIENCE = timedelta(seconds=30)  # for a reader to take the next page
 OVERLOADED = 2_000  # appends that wait: then typing is dropped and new chats are refused, never appends (P15)
+ARRIVING = 50  # lines that are let in, or read what they missed, at the same time; the others wait for their turn (P15)
 POOL_THREADS = 6
 POOL_WAITING = 200  # jobs that may wait for a thread; beyond: `unavailable`
+STORE_LIMIT = timedelta(seconds=7)  # a statement's own limit and its way there: then the database is frozen
 FLUSH_LIMIT = timedelta(seconds=5)
 
 # Sent to the pages, in seconds.
@@ -304,7 +306,7 @@ MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
+    "config.csrf.CsrfMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
 ]

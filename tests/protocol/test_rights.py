@@ -7,7 +7,7 @@ import uuid
 import pytest
 from django.contrib.sessions.models import Session
 
-from chat.models import Credential
+from chat.models import Conversation, Credential
 from config.asgi import AddressDigest
 from staffing.models import Role
 from tests.client import ORIGIN, Chatter, Employee, session_of
@@ -315,3 +315,17 @@ async def test_a_session_that_is_only_claimed_is_none(site, settings, employee):
     assert (await pretender.opens("/ws/staff/")).code == 4401
     pretender.keeps(**{settings.SESSION_COOKIE_NAME: await site.there_is(session_of, employee.who)})
     assert (await pretender.opens("/ws/staff/", origin=ORIGIN)).code is None
+
+
+# ---------------------------------------------------------------- forms of other sites (N6)
+
+
+@pytest.mark.parametrize("site_of_form", ["cross-site", "same-site"])
+async def test_a_form_of_another_site_begins_nothing_even_with_a_token(site, employee, site_of_form):
+    chatter = Chatter(site)
+
+    answer = await chatter.posts("/start/", {"conversation": str(uuid.uuid4())}, **{"Sec-Fetch-Site": site_of_form})
+
+    assert answer.status_code == 403
+    assert await site.there_is(Conversation.objects.count) == 0
+    assert (await chatter.posts("/start/", {}, **{"Sec-Fetch-Site": "same-origin"})).status_code == 303
