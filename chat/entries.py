@@ -60,11 +60,23 @@ Answer = Stored | Refusal | LockedElsewhere
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """How a conversation's row stood when this process last saw it. It may stand otherwise by now: acted on only where it is checked."""
+
+    last_seq: int
+    state: State
+    holder: int | None
+    assignment: int
+    left: bool
+
+
+@dataclass(slots=True)
 class Opened:
     """A conversation's opened key and nickname, as the process keeps them while it needs them."""
 
     cipher: crypto.Cipher
     nickname: str
+    standing: Standing | None = None
 
 
 def _engine() -> str:
@@ -108,6 +120,14 @@ def opened(conversations: Iterable[UUID]) -> dict[UUID, Opened]:
             while len(_opened) > KEYS_KEPT:
                 _opened.popitem(last=False)
     return found
+
+
+def kept(conversation: UUID) -> Opened | None:
+    """What is kept of this conversation, without asking the database."""
+    with _guard:
+        if (found := _opened.get(conversation)) is not None:
+            _opened.move_to_end(conversation)
+        return found
 
 
 def forget_keys() -> None:
@@ -184,6 +204,9 @@ def append(news: Sequence[New], *, skip_locked: bool = False) -> list[Answer]:
         answers: list[Answer] = []
         for new in news:
             answers.append(_append_one(new, locked, known, keys, last, made, rows, skip_locked))
+        for pk in locked.keys() & keys.keys():
+            _, state, holder, assignment, left_at = locked[pk]
+            keys[pk].standing = Standing(last[pk], State(state), holder, assignment, left_at is not None)
 
         if rows:
             grown = [(pk, seq) for pk, seq in last.items() if seq != locked[pk][0]]

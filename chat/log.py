@@ -8,17 +8,19 @@ With one append there is no extra wait; under load everything that waits is stor
 import asyncio
 import logging
 import threading
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable
 from concurrent.futures import Future as ThreadFuture
+from contextlib import suppress
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from uuid import UUID
 
+import psycopg
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connections, transaction
 
-from chat import entries, gauges, hints
+from chat import entries, gauges, hints, quick
 from chat.entries import Answer, LockedElsewhere, New, Stored
 from chat.models import Entry
 from staffing.refusal import Refused
@@ -26,6 +28,7 @@ from staffing.rules import Refusal
 
 logger = logging.getLogger("geruisloos.log")
 BATCH = 500
+WAYS = 2  # batches that may be on their way to PostgreSQL at the same time
 MOST_WAITING = 5_000
 
 after = entries.after
@@ -57,6 +60,7 @@ class _Job:
     source: Source | None
     settle: Callable[[Stored | Refusal], None]
     answer: Answer = field(default=Refusal.UNAVAILABLE)
+    goes_long: bool = False
 
 
 class Writer:
@@ -72,12 +76,17 @@ class Writer:
 
     def submit(self, new: New, source: Source | None, settle: Callable[[Stored | Refusal], None]) -> None:
         """Store this line; `settle` is called with the answer, in the event loop. Never blocks."""
-        job = _Job(new, source, settle)
-        is_full = self._jobs.qsize() >= MOST_WAITING
-        if source.lets_in(new, is_full) if source else not is_full:
-            self._jobs.put(job)
+        self._let_in(_Job(new, source, settle))
+
+    def _let_in(self, job: _Job) -> None:
+        is_full = self.waiting >= MOST_WAITING
+        if job.source.lets_in(job.new, is_full) if job.source else not is_full:
+            self._take(job)
         else:
             self._tell([job])  # answered `unavailable`, and seen
+
+    def _take(self, job: _Job) -> None:
+        self._jobs.put(job)
 
     @property
     def answers(self) -> bool:
@@ -88,8 +97,13 @@ class Writer:
     def waiting(self) -> int:
         return self._jobs.qsize()
 
+    @property
+    def is_idle(self) -> bool:
+        """Is nothing on its way but what the thread has?"""
+        return True
+
     def stop(self) -> None:
-        """Store what waits, then end (P13)."""
+        """Store what waits, then end (P13). Not from its own event loop while that runs."""
         self._jobs.put(None)
         self._thread.join(settings.FLUSH_LIMIT.total_seconds())
 
@@ -193,19 +207,145 @@ class Writer:
         if self.answers:
             self._loop.call_soon_threadsafe(self._settle, jobs)
 
-    @staticmethod
-    def _settle(jobs: list[_Job]) -> None:
+    def _settle(self, jobs: list[_Job]) -> None:
+        board, grown = hints.here, {}
         for job in jobs:
-            assert not isinstance(job.answer, LockedElsewhere)
+            answer = job.answer
+            assert not isinstance(answer, LockedElsewhere)
             try:
-                job.settle(job.answer)
+                job.settle(answer)
             except Exception:
                 logger.exception("an answer was not told")
-            if isinstance(job.answer, Stored) and not job.answer.again:
-                hints.grown(job.new.conversation, [job.answer], job.source.line if job.source else None)
+            if board and isinstance(answer, Stored) and not answer.again:
+                board.deliver(answer.conversation, [answer], job.source.line if job.source else None)
+                grown[str(answer.conversation)] = answer.entry.seq
+        if board and grown:
+            board.publish(grown=grown)
+
+
+class QuickWriter(Writer):
+    """
+    On PostgreSQL: the event loop itself stores what it can, each batch in one statement (chat/quick.py); the thread has the rest.
+
+    While one batch is on its way another one may follow it, but never with lines of the same conversation.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
+        self._ways = [quick.ShortWay() for _ in range(WAYS)]  # that are free
+        self._next: list[_Job] = []
+        self._is_called = False
+        self._in_flight: set[UUID] = set()
+        self._storing: set[asyncio.Task[None]] = set()
+        self._long_way: Counter[UUID] = Counter()  # jobs of a conversation that the thread has: what follows goes behind them
+
+    def submit(self, new: New, source: Source | None, settle: Callable[[Stored | Refusal], None]) -> None:
+        if asyncio._get_running_loop() is self._loop:
+            super().submit(new, source, settle)
+        else:
+            self._loop.call_soon_threadsafe(super().submit, new, source, settle)
+
+    def _take(self, job: _Job) -> None:
+        self._next.append(job)
+        if not self._is_called:  # what comes in the same turn of the loop goes together
+            self._is_called = True
+            self._loop.call_soon(self._go_on)
+
+    @property
+    def waiting(self) -> int:
+        return super().waiting + len(self._next)
+
+    @property
+    def is_idle(self) -> bool:
+        return not self._next and not self._storing
+
+    def _go_on(self) -> None:
+        self._is_called = False
+        while self._ways and (batch := self._next_batch()):
+            task = self._loop.create_task(self._store_quickly(self._ways.pop(), batch))
+            self._storing.add(task)
+            task.add_done_callback(self._storing.discard)
+
+    def _next_batch(self) -> list[_Job]:
+        """What can be stored now: nothing that has to wait behind lines of its own conversation."""
+        batch: list[_Job] = []
+        rest: list[_Job] = []
+        for job in self._next:
+            if self._long_way[job.new.conversation]:
+                self._go_long(job)
+            elif job.new.conversation in self._in_flight or len(batch) == BATCH:
+                rest.append(job)
+            else:
+                batch.append(job)
+        self._next = rest
+        self._in_flight |= {job.new.conversation for job in batch}
+        return batch
+
+    async def _store_quickly(self, way: quick.ShortWay, batch: list[_Job]) -> None:
+        try:
+            self._settle(await self._stored(way, batch))
+        finally:
+            self._in_flight -= {job.new.conversation for job in batch}
+            self._ways.append(way)
+            self._go_on()
+
+    async def _stored(self, way: quick.ShortWay, batch: list[_Job]) -> list[_Job]:
+        """The jobs that have an answer now; the others go the long way."""
+        ready = [job for job in batch if job.source is None or job.source.lets_through(job.new)]
+        answers: list[Stored | None] = [None] * len(ready)
+        try:
+            answers = await way.append([job.new for job in ready])
+        except (psycopg.OperationalError, psycopg.InterfaceError, OSError) as problem:  # the database is away, full or frozen
+            logger.warning("a batch of %d was not stored: %s", len(ready), type(problem).__name__)
+            gauges.UNAVAILABLE.labels("writer").inc(len(ready))
+            for job in ready:
+                self._block(job)
+            return batch
+        except Exception as problem:
+            logger.warning("a batch of %d goes the long way: %s", len(ready), type(problem).__name__)
+        for job, answer in zip(ready, answers, strict=True):
+            if answer is None:
+                self._go_long(job)
+            else:
+                job.answer = answer
+        if done := sum(answer is not None for answer in answers):
+            gauges.BATCHES.inc()
+            gauges.STORED.inc(done)
+        return [job for job in batch if not job.goes_long]
+
+    def _go_long(self, job: _Job) -> None:
+        self._long_way[job.new.conversation] += 1
+        job.goes_long = True
+        self._jobs.put(job)
+
+    def _settle(self, jobs: list[_Job]) -> None:
+        for job in jobs:
+            if job.goes_long:
+                self._long_way[job.new.conversation] -= 1
+                if not self._long_way[job.new.conversation]:
+                    del self._long_way[job.new.conversation]
+        super()._settle(jobs)
+
+    def stop(self) -> None:
+        if self._loop.is_running():
+            with suppress(TimeoutError):
+                asyncio.run_coroutine_threadsafe(self._finish(), self._loop).result(settings.FLUSH_LIMIT.total_seconds())
+        super().stop()
+
+    async def _finish(self) -> None:
+        self._go_on()
+        while self._storing:
+            await asyncio.wait(self._storing)
+        for way in self._ways:
+            way.close()
 
 
 _writer: Writer | None = None
+
+
+def new_writer(loop: asyncio.AbstractEventLoop) -> Writer:
+    """A writer that answers in this event loop."""
+    return Writer(loop) if settings.SQLITE else QuickWriter(loop)
 
 
 def open_writer() -> Writer:
@@ -215,7 +355,7 @@ def open_writer() -> Writer:
     if _writer is None or _writer._loop is not loop:
         if _writer is not None:
             _writer.stop()
-        _writer = Writer(loop)
+        _writer = new_writer(loop)
     return _writer
 
 

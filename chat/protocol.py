@@ -231,10 +231,13 @@ def _no_constant(name: str) -> None:
     raise ValueError(name)
 
 
+_decode = json.JSONDecoder(parse_constant=_no_constant).decode
+
+
 def parse(raw: str | None, table: Mapping[str, Callable[[Mapping[str, Any], bool], Incoming]]) -> Incoming:
     """One frame of a client as a value. Raises NotUnderstood, which says to which `id` and conversation it belongs if that is known."""
     try:
-        frame = json.loads(raw or "", parse_constant=_no_constant)
+        frame = _decode(raw or "")
     except (ValueError, RecursionError) as error:
         raise NotUnderstood from error
     if not isinstance(frame, dict) or not isinstance(kind := frame.get("type"), str) or kind not in table:
@@ -254,9 +257,12 @@ def parse(raw: str | None, table: Mapping[str, Callable[[Mapping[str, Any], bool
 # ---------------------------------------------------------------- server to client
 
 
+@lru_cache(maxsize=256)
 def time_text(at: datetime) -> str:
     """ISO 8601 in UTC, with the microseconds that are stored."""
-    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    if at.tzinfo is not UTC:
+        at = at.astimezone(UTC)
+    return at.isoformat()[:-6] + "Z"
 
 
 def _plain(value: object) -> object:
@@ -273,6 +279,10 @@ def _plain(value: object) -> object:
     return value
 
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_quote = json.encoder.encode_basestring
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """What the server says. `body()` is the frame without `type`, as long polling answers it."""
@@ -287,7 +297,7 @@ class Frame:
     def text(self, conversation: UUID | None = None) -> str:
         """The frame as it goes over the line; to staff it names its conversation."""
         about = {"conversation": str(conversation)} if conversation else {}
-        return json.dumps({"type": self.type, **about, **self.body()}, ensure_ascii=False, separators=(",", ":"))
+        return _encode({"type": self.type, **about, **self.body()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,6 +347,13 @@ class Entry(Frame):
             "at": time_text(self.at),
         }
 
+    def text(self, conversation: UUID | None = None) -> str:
+        about = f'"conversation":"{conversation}",' if conversation else ""
+        return (
+            f'{{"type":"entry",{about}"seq":{self.seq},"id":"{self.id}","kind":"{self.kind.value}","author":"{self.author.value}",'
+            f'"name":{_quote(self.name)},"text":{_quote(self.text_)},"at":"{time_text(self.at)}"}}'
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Ack(Frame):
@@ -347,6 +364,10 @@ class Ack(Frame):
 
     def body(self) -> dict[str, Any]:
         return {"id": str(self.id), "seq": self.seq, "at": time_text(self.at)}
+
+    def text(self, conversation: UUID | None = None) -> str:
+        about = f'"conversation":"{conversation}",' if conversation else ""
+        return f'{{"type":"ack",{about}"id":"{self.id}","seq":{self.seq},"at":"{time_text(self.at)}"}}'
 
 
 @dataclass(frozen=True, slots=True)

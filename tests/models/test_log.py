@@ -240,7 +240,7 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
 
 @pytest.fixture
 def writer(transactional_db: None, loop: asyncio.AbstractEventLoop) -> Iterator[log.Writer]:
-    writer = log.Writer(loop)
+    writer = log.new_writer(loop)
     yield writer
     writer.stop()
 
@@ -403,7 +403,7 @@ def test_an_append_goes_on_when_nobody_waits_for_it_any_more(writer, loop):
 
 def test_an_ordinary_stop_stores_what_waits(transactional_db, loop):
     """P13."""
-    conversation, writer = ConversationFactory(), log.Writer(loop)
+    conversation, writer = ConversationFactory(), log.new_writer(loop)
     with nobody_writes():
         sending = Sending(writer, *(line(conversation, f"regel {n}") for n in range(20)))
         stopping = threading.Thread(target=writer.stop)
@@ -459,7 +459,7 @@ def test_a_full_disk_is_refused_and_nothing_is_half_stored(transactional_db, loo
                 cursor.execute("PRAGMA max_page_count = 1")  # as small as what is there already
 
     with each_new_connection(limit):
-        writer = log.Writer(loop)
+        writer = log.new_writer(loop)
         answers = Sending(writer, *(line(conversation, "a" * 16_000) for _ in range(20))).get()
         full = False
         again = Sending(writer, line(conversation, "Hoi")).get()
