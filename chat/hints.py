@@ -24,6 +24,7 @@ from staffing import clock
 logger = logging.getLogger("geruisloos.hints")
 GROUP = "hints"
 VERSION = 1
+FORGOTTEN = 40.0  # seconds after which a process that says nothing is taken for gone; each says at every heartbeat that it is there
 
 
 class Stored(Protocol):
@@ -57,6 +58,7 @@ class Switchboard:
         self._outgoing: dict[str, Any] = {}
         self._publishing: asyncio.Task[None] | None = None
         self._listening: asyncio.Task[None] | None = None
+        self._others: dict[str, float] = {}  # other processes, and when each was last heard
         if settings.REDIS_URL:
             self._listening = loop.create_task(self._listen())
 
@@ -87,13 +89,15 @@ class Switchboard:
     # ------------------------------------------------------------ between processes
 
     def publish(self, **facts: Any) -> None:
-        """Tell the other processes, soon and together; never waited for (P14)."""
-        if not settings.REDIS_URL:
-            return
+        """Tell the other processes, if there are any, soon and together; never waited for (P14)."""
+        if self._others:
+            self._tell_others(facts)
+
+    def _tell_others(self, facts: dict[str, Any]) -> None:
         if "grown" in facts:
             self._outgoing.setdefault("grown", {}).update(facts["grown"])
-        if "changed" in facts:
-            self._outgoing["changed"] = True
+        for fact in facts.keys() & {"changed", "here"}:
+            self._outgoing[fact] = True
         if "told" in facts:
             self._outgoing.setdefault("told", []).append(facts["told"])
         if self._publishing is None:
@@ -126,19 +130,28 @@ class Switchboard:
         layer = get_channel_layer()
         channel = await layer.new_channel()
         receiving = self.loop.create_task(layer.receive(channel))
+        beat_at = 0.0
         try:
             while True:
-                await layer.group_add(GROUP, channel)  # again at each heartbeat: a membership can be lost without a word
+                if (now := self.loop.time()) >= beat_at:
+                    await layer.group_add(GROUP, channel)  # again at each heartbeat: a membership can be lost without a word
+                    beat_at = now + settings.HEARTBEAT.total_seconds()
+                    self._others = {process: heard for process, heard in self._others.items() if heard > now - FORGOTTEN}
+                    self._tell_others({"here": True})
                 # Waited for and not cancelled: the layer gives up a channel when somebody stops receiving from it.
-                while (await asyncio.wait([receiving], timeout=settings.HEARTBEAT.total_seconds()))[0]:
+                if (await asyncio.wait([receiving], timeout=beat_at - now))[0]:
                     self._hear(receiving.result())
                     receiving = self.loop.create_task(layer.receive(channel))
         finally:
             receiving.cancel()
 
     def _hear(self, message: dict[str, Any]) -> None:
-        if message.get("process") == self.process:
+        process = message.get("process", "")
+        if process == self.process or message.get("version") != VERSION:
             return
+        if process not in self._others:
+            self._tell_others({"here": True})  # so that a new one knows of us before its first hint
+        self._others[process] = self.loop.time()
         for pk, seq in message.get("grown", {}).items():
             for line in tuple(self.lines.get(UUID(pk), ())):
                 line.grown(UUID(pk), seq)

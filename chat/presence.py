@@ -1,7 +1,7 @@
 """
-Who was heard when, and up to where each side has been shown the log: kept in memory for a moment, written together once a second.
+Who was heard when, and up to where each side has been shown the log: kept in memory for a moment, written together before each look.
 
-No statement per frame; what a crash can lose is one second of these times, never a word of anybody.
+No statement per frame; what a crash can lose is a few seconds of these times, never a word of anybody.
 """
 
 import json
@@ -57,7 +57,7 @@ def has_read(conversation: UUID, author: Author, seq: int) -> None:
 
 def flush() -> None:
     """
-    Write what is kept: one statement for all conversations, one for each employee that was heard.
+    Write what is kept: one statement for all conversations, one for all employees that were heard.
 
     What cannot be written is kept for the next time: with a full disk everybody can still read.
     """

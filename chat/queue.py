@@ -4,6 +4,7 @@ Facts from the database, as values for the rules, and what one person's screen s
 One look serves every open line of the process, however many there are.
 """
 
+from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +21,7 @@ from chat.models import Conversation
 from chat.rules import Author, Peer, State
 from staffing import opening
 from staffing import rules as staffing_rules
+from staffing.among import among
 from staffing.models import Duty, Municipality, Region
 from staffing.refusal import SENTENCES
 
@@ -120,6 +122,11 @@ class Facts:
         moments = [rules.next_change(self.waiting, self.available, self.at), *silent]
         return min((moment for moment in moments if moment and moment > self.at), default=None)
 
+    def is_here(self, conversation: UUID | None, employee: int | None) -> bool:
+        """Was this chatter, or this employee's line, connected?"""
+        seen, duty = self.conversations.get(conversation) if conversation else None, self.on_duty.get(employee or 0)
+        return (seen is not None and seen.chatter_peer(self.at) is Peer.HERE) or (duty is not None and duty.is_connected(self.at))
+
     # ------------------------------------------------------------ the chatter's screen
 
     def chatter_state(self, pk: UUID) -> protocol.StateFrame:
@@ -145,9 +152,24 @@ class Facts:
 
     # ------------------------------------------------------------ an employee's screen
 
+    @cached_property
+    def _held(self) -> dict[int, list[Seen]]:
+        found = defaultdict(list)
+        for seen in self.conversations.values():
+            if seen.holder and seen.is_held_by(seen.holder):
+                found[seen.holder].append(seen)
+        return found
+
+    @cached_property
+    def _in_region(self) -> dict[int | None, list[OnDutyNow]]:
+        found = defaultdict(list)
+        for duty in sorted(self.on_duty.values(), key=lambda duty: duty.name):
+            found[duty.region].append(duty)
+        return found
+
     def held_by(self, employee: int) -> list[Seen]:
         """Running ones, and the newest ended ones that are not registered yet."""
-        mine = [seen for seen in self.conversations.values() if seen.is_held_by(employee)]
+        mine = self._held.get(employee, ())
         ended = sorted((s for s in mine if s.state is State.ENDED), key=lambda s: s.ended_at or self.at, reverse=True)
         running = sorted((s for s in mine if s.state is State.ACTIVE), key=lambda s: s.started_at)
         return [*running, *ended[: settings.ENDED_SHOWN]]
@@ -193,7 +215,7 @@ class Facts:
 
     def duty(self, employee: int, region: int | None, language: str) -> protocol.DutyFrame:
         me = self.on_duty.get(employee)
-        colleagues = [duty for duty in self.on_duty.values() if duty.region == region and duty.employee != employee]
+        colleagues = [duty for duty in self._in_region.get(region, ()) if duty.employee != employee]
         reason = None
         if me:
             table = self.timetables.get(region or 0)
@@ -209,10 +231,7 @@ class Facts:
             alone=not any(duty.is_connected(self.at) for duty in colleagues),
             may_leave=me is not None and reason is None,
             reason=sentence(reason, language),
-            colleagues=tuple(
-                protocol.Colleague(duty.employee, duty.name, duty.room, duty.is_connected(self.at))
-                for duty in sorted(colleagues, key=lambda duty: duty.name)
-            ),
+            colleagues=tuple(protocol.Colleague(duty.employee, duty.name, duty.room, duty.is_connected(self.at)) for duty in colleagues),
         )
 
 
@@ -268,9 +287,9 @@ def look(conversations: Collection[UUID], employees: Collection[int], at: dateti
     number = next(_looks)
     about = Q(state=State.WAITING)
     if conversations:
-        about |= Q(pk__in=list(conversations))
+        about |= Q(pk__in=among(conversations))
     if employees:
-        about |= Q(holder__in=list(employees)) & (Q(state=State.ACTIVE) | Q(state=State.ENDED, registered_at=None))
+        about |= Q(holder__in=among(employees)) & (Q(state=State.ACTIVE) | Q(state=State.ENDED, registered_at=None))
     found = {}
     for row in Conversation.objects.filter(about).order_by().values_list(*FIELDS):
         (pk, region, role, state, holder, name, assignment, last, since, started, ended, ended_by, registered, left, heard, c, e, place) = (

@@ -6,7 +6,9 @@ No timer process and no task per connection: heartbeats, queue, duty, states and
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
@@ -17,10 +19,13 @@ from chat import hints, log, pool, presence, queue
 from chat.models import Credential
 from staffing import clock
 from staffing.access import standing_sessions
+from staffing.among import among
 from staffing.refusal import Refused
 
 logger = logging.getLogger("geruisloos.rounds")
 STEP = timedelta(seconds=1)
+REST = 2  # times as long as the look before it took
+HARDLY_ANYTHING = 0.1  # seconds
 
 
 class OpenLine(hints.Line, Protocol):
@@ -49,12 +54,27 @@ class OpenLine(hints.Line, Protocol):
         """The server stops: say so, after all that was to be said."""
 
 
+@dataclass(slots=True)
+class _Question:
+    """Whom the next shared look is about, and who waits for it."""
+
+    conversations: set[UUID] = field(default_factory=set)
+    employees: set[int] = field(default_factory=set)
+    answers: list["asyncio.Future[queue.Facts]"] = field(default_factory=list)
+
+
 class Round:
     def __init__(self) -> None:
         self.board = hints.open_switchboard()
         self.lines: set[OpenLine] = set()
-        self._looked_at: datetime | None = None
+        self._facts: queue.Facts | None = None  # of the last look
+        self._looks = 0
         self._look_at: datetime | None = None
+        self._never = asyncio.get_running_loop().create_future()
+        self.arriving = 0  # lines that are let in or read what they missed, or wait for their turn
+        self._turns = asyncio.Semaphore(settings.ARRIVING)
+        self._asked = _Question()
+        self._answering: asyncio.Task[None] | None = None
         self._sessions_at: datetime | None = None
         self._task = asyncio.get_running_loop().create_task(self._run())
 
@@ -79,30 +99,92 @@ class Round:
                 wait.cancel()
 
     async def go(self, at: datetime) -> None:
-        """One round: heartbeats, what was heard, and a look when something changed or the time for one has come."""
+        """One round: heartbeats, and when something changed or the time has come, what was heard is written and a look taken."""
         for line in tuple(self.lines):
             line.beat(at)
-        await pool.run(presence.flush)
         if self.board.something_changed.is_set() or self._look_at is None or at >= self._look_at:
             self.board.something_changed.clear()
+            began = self.board.loop.time()
             await self._look(at)
+            await self._rest(REST * (self.board.loop.time() - began))
         if self._sessions_at is None or at >= self._sessions_at:
             self._sessions_at = at + settings.SESSION_CHECK
             await self._check_rights()
 
+    async def _rest(self, seconds: float) -> None:
+        """However much changes, looks leave most of the time to messages (P15); a short one is not worth a rest."""
+        if seconds > HARDLY_ANYTHING:
+            await asyncio.wait([self._never], timeout=min(seconds, STEP.total_seconds()))
+
     async def _look(self, at: datetime) -> None:
         if not self.lines:
+            await pool.run(presence.flush)
             self._look_at = at + settings.LOOK_AROUND
             return
         about = {pk for line in self.lines for pk in line.conversations()}
         employees = {line.employee_id for line in self.lines if line.employee_id}
-        facts = await pool.run(queue.look, about, employees, at)
+        facts = self._facts = await pool.run(_flush_and_look, about, employees, at)
+        self._looks += 1
         self._look_at = min(at + settings.LOOK_AROUND, facts.next_change or at + settings.LOOK_AROUND)
         for line in tuple(self.lines):
             try:
                 line.show(facts)
             except Exception:
                 logger.exception("a line was not told")
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """A storm of reconnects waits here, in its order, instead of being turned away behind a full pool (P15)."""
+        self.arriving += 1
+        try:
+            async with self._turns:
+                yield
+        finally:
+            self.arriving -= 1
+
+    def facts(self, conversations: Collection[UUID], employees: Collection[int] = ()) -> "asyncio.Future[queue.Facts]":
+        """A look that begins after this. Who asks while one is taken shares the next one: a storm of hellos costs few looks (P15)."""
+        self._asked.conversations.update(conversations)
+        self._asked.employees.update(employees)
+        answer: asyncio.Future[queue.Facts] = self.board.loop.create_future()
+        self._asked.answers.append(answer)
+        if self._answering is None:
+            self._answering = self.board.loop.create_task(self._answer())
+        return answer
+
+    async def _answer(self) -> None:
+        try:
+            while self._asked.answers:
+                asked, self._asked = self._asked, _Question()
+                found: queue.Facts | Exception
+                try:
+                    found = await pool.run(_flush_and_look, asked.conversations, asked.employees, clock.now())
+                except Exception as problem:
+                    found = problem
+                for answer in asked.answers:
+                    if answer.done():  # its line is gone
+                        continue
+                    if isinstance(found, Exception):
+                        answer.set_exception(found)
+                    else:
+                        answer.set_result(found)
+        finally:
+            self._answering = None
+
+    def looked_around(self) -> int:
+        """How many looks there have been: for `came`."""
+        return self._looks
+
+    def came(self, looks: int, conversation: UUID | None, employee: int | None) -> None:
+        """
+        A line has said hello; `looks` is what `looked_around` said before it did.
+
+        The others are told when the last look did not find this side here, this line when a look passed it by meanwhile.
+        """
+        if self._facts is None or not self._facts.is_here(conversation, employee):
+            hints.changed()
+        elif self._looks != looks:
+            self.board.something_changed.set()
 
     async def _check_rights(self) -> None:
         """Log-out, password change, account off, role change, return on another device: the socket ends too (threat-model S3)."""
@@ -112,7 +194,7 @@ class Round:
             return
         lines = tuple(self.lines)
         standing = await pool.run(standing_sessions, sessions)
-        valid = await pool.run(_standing_credentials, credentials)
+        valid = await pool.run(_standing_credentials, credentials) if credentials else set()
         for line in lines:
             if (line.session_key and standing.get(line.session_key) != line.employee_id) or (
                 line.credential and line.credential not in valid
@@ -136,8 +218,13 @@ class Round:
         self.board.close()
 
 
+def _flush_and_look(conversations: Collection[UUID], employees: Collection[int], at: datetime) -> queue.Facts:
+    presence.flush()
+    return queue.look(conversations, employees, at)
+
+
 def _standing_credentials(pks: Collection[int]) -> set[int]:
-    return set(Credential.objects.filter(pk__in=pks).values_list("pk", flat=True))
+    return set(Credential.objects.filter(pk__in=among(pks)).values_list("pk", flat=True))
 
 
 _round: Round | None = None
@@ -162,6 +249,11 @@ def is_over() -> bool:
 def open_lines() -> tuple[OpenLine, ...]:
     """The lines that are open in this process."""
     return tuple(_round.lines) if _round else ()
+
+
+def arriving() -> int:
+    """How many lines are let in, or wait for it."""
+    return _round.arriving if _round else 0
 
 
 def leave(line: OpenLine) -> None:

@@ -75,6 +75,7 @@ def metrics(request: HttpRequest) -> HttpResponseBase:
         return not_here(request)
     gauges.WRITER_WAITING.set(log.waiting())
     gauges.POOL_WAITING.set(pool.waiting())
+    gauges.ARRIVING.set(rounds.arriving())
     lines = rounds.open_lines()
     gauges.LINES.set(len(lines))
     gauges.OUTGOING.set(max((getattr(line, "outgoing_bytes", 0) for line in lines), default=0))

@@ -12,32 +12,46 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from django.contrib.sessions.backends.db import SessionStore
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, ValidationError
 from django.db import DataError, models
+from django.db.models.functions import Now
 from django.http import Http404, HttpRequest
 from django.utils.crypto import constant_time_compare
 from django.utils.text import capfirst
 
 from staffing import clock
+from staffing.among import among
 from staffing.models import Employee, Look, Region, Role
 
 # ---------------------------------------------------------------- sessions
 
 
+def employees_of_sessions(keys: Collection[str]) -> dict[str, Employee]:
+    """
+    Whose session each of these is, as account, password and role stand now (threat-model S3); without those that have ended.
+
+    Two statements, however many there are: the lines of a whole country are looked at every ten seconds.
+    """
+    stored = SessionStore.get_model_class().objects.filter(session_key__in=among(keys), expire_date__gt=Now()) if keys else ()
+    sessions = {row.session_key: row.get_decoded() for row in stored}
+    claimed = {key: session[SESSION_KEY] for key, session in sessions.items() if SESSION_KEY in session and BACKEND_SESSION_KEY in session}
+    if not claimed:
+        return {}
+    active = Employee.objects.filter(pk__in=among(int(pk) for pk in claimed.values()), is_active=True)
+    employees = {str(employee.pk): employee for employee in active}
+    return {
+        key: employees[pk]
+        for key, pk in claimed.items()
+        if pk in employees and constant_time_compare(sessions[key].get(HASH_SESSION_KEY, ""), employees[pk].get_session_auth_hash())
+    }
+
+
 def employee_of_session(key: str) -> Employee | None:
-    """The employee whose session this is, as account, password and role stand now (threat-model S3); None when it has ended."""
-    session = SessionStore(session_key=key)
-    pk = session.get(SESSION_KEY)
-    if pk is None or BACKEND_SESSION_KEY not in session:
-        return None
-    employee = Employee.objects.filter(pk=pk, is_active=True).first()
-    if employee and constant_time_compare(session.get(HASH_SESSION_KEY, ""), employee.get_session_auth_hash()):
-        return employee
-    return None
+    """Whose session this is; None when it has ended."""
+    return employees_of_sessions([key]).get(key)
 
 
 def standing_sessions(keys: Collection[str]) -> dict[str, int]:
     """For each of these sessions that stands, whose it is. Who may not answer chats any more has no staff line."""
-    found = {key: employee_of_session(key) for key in keys}
-    return {key: employee.pk for key, employee in found.items() if employee and employee.answers_chats}
+    return {key: employee.pk for key, employee in employees_of_sessions(keys).items() if employee.answers_chats}
 
 
 # ---------------------------------------------------------------- looks

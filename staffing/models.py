@@ -271,9 +271,10 @@ class DutyManager(models.Manager["Duty"]):
         return self.create(employee=employee, started_at=at)
 
     def heard(self, heard: dict[int, datetime]) -> None:
-        """These employees were heard on their line at these moments (kept in memory and written together, once a second)."""
-        for employee_id, at in heard.items():
-            self.filter(employee=employee_id, ended_at=None).filter(models.Q(heard_at=None) | models.Q(heard_at__lt=at)).update(heard_at=at)
+        """These employees were heard on their line at these moments (kept in memory and written together)."""
+        moments = [models.When(employee=employee, then=models.Value(at)) for employee, at in heard.items()]
+        newer = models.Case(*moments, output_field=models.DateTimeField())
+        self.filter(employee__in=heard, ended_at=None).filter(models.Q(heard_at=None) | models.Q(heard_at__lt=newer)).update(heard_at=newer)
 
 
 class Duty(models.Model):

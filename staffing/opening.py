@@ -4,8 +4,8 @@ from collections import defaultdict
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 
-import holidays
 from django.utils.translation import gettext_lazy as _
+from holidays.countries.netherlands import Netherlands
 
 from staffing import rules
 from staffing.models import ClosedDay, Closure, OpeningHours, Region
@@ -17,7 +17,7 @@ ORDINARY_DAYS = {"Goede vrijdag", "Bevrijdingsdag"}
 @lru_cache(maxsize=8)
 def public_holidays(year: int) -> frozenset[date]:
     """The Dutch public holidays of one year on which the chat is closed by default."""
-    found = holidays.country_holidays("NL", years=year, language="nl")
+    found = Netherlands(years=year, language="nl")
     return frozenset(day for day, name in found.items() if name not in ORDINARY_DAYS)
 
 

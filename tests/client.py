@@ -104,6 +104,8 @@ class Site:
             await give_way()
 
     def _is_still(self) -> bool:
+        if log._writer and not log._writer.is_idle:
+            return False
         if any(not socket.is_still for socket in self.sockets):
             return False
         running = rounds._round
@@ -480,7 +482,7 @@ class Poll:
         return self._answered().__await__()
 
     async def _answered(self) -> httpx.Response:
-        await self.site.waits_for(self.done, settings.POLL_MOST)
+        await self.site.waits_for(self.done)
         return await self.answer
 
 

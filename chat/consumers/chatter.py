@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from chat import cookies, hints, log, pool, presence, protocol, queue, rounds
+from chat import cookies, log, pool, presence, protocol, queue, rounds
 from chat.consumers.line import SocketLine, end_conversation, header
 from chat.entries import New
 from chat.models import Conversation
@@ -48,10 +48,10 @@ class ChatterLine(SocketLine):
         return protocol.Pong(followed.known if followed else 0)
 
     async def hello(self, frame: protocol.Hello) -> None:
-        at = clock.now()
         self.said_hello, self.held_back, self.source = False, None, log.Source(line=self)
+        around = rounds.running().looked_around()
         followed = self._register(self.conversation)
-        facts = await pool.run(queue.look, {self.conversation}, (), at)
+        facts = await rounds.running().facts({self.conversation})
         if self.conversation not in facts.conversations:
             raise Refused(Refusal.NOT_FOUND)
         seen, first = facts.conversations[self.conversation], facts.first_seq(self.conversation)
@@ -64,10 +64,10 @@ class ChatterLine(SocketLine):
         self.said_hello = True
         if seen.state is State.ENDED:
             self.shut(Close.DONE)
-        hints.open_switchboard().something_changed.set()  # what changed since the look
+        rounds.running().came(around, self.conversation, None)
 
     async def message(self, frame: protocol.Send) -> None:
-        self.send(frame, New(self.which(frame), Author.CHATTER, frame.id, frame.text, clock.now()))
+        self.send(frame, New(self.which(frame), Author.CHATTER, frame.id, frame.text, self.at))
 
     async def end(self, frame: protocol.End) -> None:
         await pool.run(end_conversation, self.which(frame), by=Author.CHATTER, at=clock.now())

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import datetime
 from functools import partial
@@ -24,6 +23,7 @@ from staffing.refusal import Refused
 from staffing.rules import Refusal
 
 logger = logging.getLogger("geruisloos.lines")
+FEW = 16  # frames may always wait, whatever their size
 
 
 class Followed:
@@ -60,13 +60,13 @@ class SocketLine(AsyncConsumer):
         self.followed: dict[UUID, Followed] = {}
         self.said_hello = self.finished = self.deaf = False
         self.source = log.Source(line=self)
-        self.beat_at: datetime | None = None
+        self.beat_at = clock.now() + settings.HEARTBEAT
         self.typing_at: datetime | None = None
         self.close_at: datetime | None = None
-        self.bucket: Bucket | None = None
+        self.bucket = Bucket.full(settings.FRAME_RATE, settings.BURST, clock.now()) if settings.FRAME_RATE else None
         self.too_fast = 0
         self.held_back: UUID | None = None
-        self._outgoing: deque[str | int] = deque()
+        self._outgoing: list[str | int] = []  # not a deque: an empty one holds 600 bytes for each idle line
         self.outgoing_bytes = 0
         self._pump: asyncio.Task[None] | None = None
         self._task = asyncio.current_task()
@@ -92,13 +92,14 @@ class SocketLine(AsyncConsumer):
                     else:
                         await self._begin()
                 case "websocket.receive":
-                    await self._guarded(partial(self._frame, event.get("text")))
+                    await self._frame(event.get("text"))
                 case "websocket.disconnect":
                     return
 
     async def _begin(self) -> None:
         try:
-            await self.begin()
+            async with rounds.running().turn():
+                await self.begin()
         except Exception as problem:  # nobody knows who this is: the client connects again with backoff
             if not isinstance(problem, Refused):
                 logger.exception("a line did not begin as it should")
@@ -113,41 +114,43 @@ class SocketLine(AsyncConsumer):
         except Refused as no:
             self.refuse(no.code, id, about)
         except Exception:
-            logger.exception("a frame was not answered as it should be")
-            self.refuse(Refusal.UNAVAILABLE, id, about)
+            self._unexpected(id, about)
+
+    def _unexpected(self, id: UUID | None, about: UUID | None) -> None:
+        """What nobody expected is told without a word of the text; the line stays."""
+        logger.exception("a frame was not answered as it should be")
+        self.refuse(Refusal.UNAVAILABLE, id, about)
 
     async def _frame(self, raw: str | None) -> None:
         if self.deaf or self.finished:
             return
-        at = clock.now()
-        self.heard(at)
-        in_time = self._is_in_time(at)
-        if self.too_fast > settings.TOO_FAST_MOST:
+        self.at = clock.now()
+        self.heard(self.at)
+        in_time = self._is_in_time(self.at)
+        if not in_time and self.too_fast > settings.TOO_FAST_MOST:
             self.shut(Close.TOO_MANY)
             return
+        id = about = None
         try:
             frame = protocol.parse(raw, self.table)
+            id, about = getattr(frame, "id", None), getattr(frame, "conversation", None)
+            if not self.said_hello and not isinstance(frame, protocol.Hello | protocol.StaffHello):
+                raise NotUnderstood
+            if type(frame) is protocol.Send:
+                self._keep_order(frame, in_time)
+            if not in_time:
+                raise Refused(Refusal.TOO_FAST)
+            await self.handlers[type(frame)](self, frame)
         except NotUnderstood as no:
-            if self.said_hello:
-                raise
-            raise NotUnderstood(id=no.id, conversation=no.conversation) from no
-        if not self.said_hello and not isinstance(frame, protocol.Hello | protocol.StaffHello):
-            raise NotUnderstood(id=getattr(frame, "id", None), conversation=getattr(frame, "conversation", None))
-        about = getattr(frame, "conversation", None)
-        if isinstance(frame, protocol.Send):
-            self._keep_order(frame, in_time)
-        if not in_time:
-            self.refuse(Refusal.TOO_FAST, getattr(frame, "id", None), about)
-            return
-        await self._guarded(partial(self.handlers[type(frame)], self, frame), getattr(frame, "id", None), about)
+            self.refuse(no.code if self.said_hello else Refusal.BAD_FRAME, no.id or id, no.conversation or about)
+        except Refused as no:
+            self.refuse(no.code, id, about)
+        except Exception:
+            self._unexpected(id, about)
 
     def _is_in_time(self, at: datetime) -> bool:
         """FRAME_RATE, three times as many in a burst (N5)."""
-        if settings.FRAME_RATE is None:
-            return True
-        if self.bucket is None:
-            self.bucket = Bucket.full(settings.FRAME_RATE, settings.BURST, at)
-        if self.bucket.take(at):
+        if self.bucket is None or self.bucket.take(at):
             self.too_fast = 0
             return True
         self.too_fast += 1
@@ -187,7 +190,7 @@ class SocketLine(AsyncConsumer):
         if self.finished:
             return
         self.outgoing_bytes += len(what) if isinstance(what, str) else 0
-        if self.outgoing_bytes > settings.OUTGOING_BYTES or len(self._outgoing) >= settings.OUTGOING_FRAMES:
+        if len(self._outgoing) > FEW and self._does_not_read():
             gauges.CUT.inc()
             self._finish()  # a reader that does not read: whatever it misses is in the log (P15)
             return
@@ -195,10 +198,13 @@ class SocketLine(AsyncConsumer):
         if self._pump is None:
             self._pump = asyncio.get_running_loop().create_task(self._say())
 
+    def _does_not_read(self) -> bool:
+        return self.outgoing_bytes > settings.OUTGOING_BYTES or len(self._outgoing) >= settings.OUTGOING_FRAMES
+
     async def _say(self) -> None:
         try:
             while self._outgoing and not self.finished:
-                what = self._outgoing.popleft()
+                what = self._outgoing.pop(0)
                 if isinstance(what, int):
                     await self.base_send({"type": "websocket.close", "code": what})
                     self._finish()
@@ -259,7 +265,8 @@ class SocketLine(AsyncConsumer):
         """Read everything after the last number that was sent, in pages, until complete."""
         try:
             while followed.sent < followed.known and not self.finished:
-                page = await pool.run(entries.after, conversation, followed.sent, settings.PAGE_OF_ENTRIES)
+                async with rounds.running().turn():
+                    page = await pool.run(entries.after, conversation, followed.sent, settings.PAGE_OF_ENTRIES)
                 for entry in page:
                     if entry.seq > followed.sent:
                         followed.sent = entry.seq
@@ -274,9 +281,9 @@ class SocketLine(AsyncConsumer):
 
     async def _is_reading(self) -> bool:
         """Has the other side taken what was said? The next page comes only then; who takes nothing is cut."""
-        if self._pump:
-            await asyncio.wait([self._pump], timeout=settings.READER_PATIENCE.total_seconds())
-            if self._pump:
+        if pump := self._pump:
+            done, _ = await asyncio.wait([pump], timeout=settings.READER_PATIENCE.total_seconds())
+            if not done:  # not `if self._pump`: another one may have begun as soon as this one was through
                 gauges.CUT.inc()
                 self._finish()
         return not self.finished
@@ -339,8 +346,6 @@ class SocketLine(AsyncConsumer):
         if self.close_at and at >= self.close_at:
             self.close_at = None
             self.shut(Close.DONE)
-        elif self.beat_at is None:
-            self.beat_at = at + settings.HEARTBEAT
         elif at >= self.beat_at:
             self.beat_at = at + settings.HEARTBEAT
             if self.said_hello:

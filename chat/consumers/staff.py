@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from chat import cookies, hints, log, pool, presence, protocol, queue, rounds
+from chat import cookies, log, pool, presence, protocol, queue, rounds
 from chat.consumers.line import SocketLine, accept_conversation, end_conversation, header
 from chat.entries import New
 from chat.protocol import Close
@@ -51,10 +51,9 @@ class StaffLine(SocketLine):
         return protocol.Pong({pk: followed.known for pk, followed in self.followed.items()})
 
     async def hello(self, frame: protocol.StaffHello) -> None:
-        at = clock.now()
         self.said_hello, self.held_back, self.source = False, None, log.Source(line=self)
-        await pool.run(presence.flush)  # this employee is heard, so available
-        facts = await pool.run(queue.look, set(frame.after), {self.employee.pk}, at)
+        around = rounds.running().looked_around()
+        facts = await rounds.running().facts(frame.after, {self.employee.pk})
         held = facts.held_by(self.employee.pk)
         for seen in held:
             await self._welcome(facts, seen, frame.after.get(seen.pk, 0))
@@ -69,7 +68,7 @@ class StaffLine(SocketLine):
         self.push(protocol.Alarms())
         self._show_queue(facts)
         self.said_hello = True
-        hints.changed()
+        rounds.running().came(around, None, self.employee.pk)
 
     async def _welcome(self, facts: queue.Facts, seen: queue.Seen, after: int) -> None:
         followed = self._register(seen.pk)
@@ -89,7 +88,7 @@ class StaffLine(SocketLine):
             Author.EMPLOYEE,
             frame.id,
             frame.text,
-            clock.now(),
+            self.at,
             by=self.employee.pk,
             name=self.employee.name,
             assignment=frame.assignment,

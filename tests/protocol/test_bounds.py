@@ -28,13 +28,13 @@ def start_rate(settings):
 # ---------------------------------------------------------------- frames
 
 
-async def test_ten_quick_messages_after_a_reconnect_are_all_taken(site, talk, chatter, frame_rate):
+async def test_ten_quick_messages_after_a_reconnect_are_all_taken(site, frame_rate, talk, chatter):
     ids = [chatter.line.sends(f"regel {n}") for n in range(10)]
 
     assert [(await chatter.line.hears("ack"))["id"] for _ in ids] == ids
 
 
-async def test_what_came_too_fast_comes_again_and_what_followed_waits_for_it(site, talk, chatter, frame_rate):
+async def test_what_came_too_fast_comes_again_and_what_followed_waits_for_it(site, frame_rate, talk, chatter):
     """P2: the order of a connection is kept: after `too_fast` nothing more is stored until that message comes again."""
     ids = [chatter.line.sends(f"regel {n}") for n in range(35)]
     await site.settled()
@@ -52,7 +52,7 @@ async def test_what_came_too_fast_comes_again_and_what_followed_waits_for_it(sit
     assert (await chatter.connects()).screen.texts[1:] == [f"regel {n}" for n in range(35)]
 
 
-async def test_a_new_hello_begins_again_after_too_fast(site, talk, chatter, frame_rate):
+async def test_a_new_hello_begins_again_after_too_fast(site, frame_rate, talk, chatter):
     for n in range(31):
         chatter.line.sends(f"regel {n}")
     await site.settled()
@@ -64,7 +64,7 @@ async def test_a_new_hello_begins_again_after_too_fast(site, talk, chatter, fram
     assert await chatter.line.hears("ack", id=other)
 
 
-async def test_who_does_not_stop_is_closed_with_4429_and_the_others_do_not_notice(site, employee, talk, chatter, frame_rate):
+async def test_who_does_not_stop_is_closed_with_4429_and_the_others_do_not_notice(site, frame_rate, employee, talk, chatter):
     flood = Chatter(site).holds(talk.secret)
     await flood.connects()
     for _ in range(400):
@@ -76,7 +76,7 @@ async def test_who_does_not_stop_is_closed_with_4429_and_the_others_do_not_notic
     assert employee.line.code is None
 
 
-async def test_a_heartbeat_that_is_answered_is_never_too_fast(site, talk, chatter, frame_rate):
+async def test_a_heartbeat_that_is_answered_is_never_too_fast(site, frame_rate, talk, chatter):
     await site.passes(minutes=10)
 
     assert chatter.line.code is None

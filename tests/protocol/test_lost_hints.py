@@ -209,7 +209,7 @@ def hear(clock, settings, monkeypatch):
         for seq in (1, 2, 3):
             hints.grown(ABOUT, [SimpleNamespace(entry=SimpleNamespace(seq=seq))])
         hints.told(ABOUT, Author.CHATTER, 2, None)
-        board._hear({"process": "another", "grown": {str(ABOUT): 4}})
+        board._hear({"process": "another", "version": hints.VERSION, "grown": {str(ABOUT): 4}})
         hints.changed()
         heard = []
         for _ in range(20):
