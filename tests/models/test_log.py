@@ -312,7 +312,8 @@ def test_everything_that_waits_is_stored_in_one_transaction(writer):
         assert first.get() == [1]
         assert Refusal.UNAVAILABLE not in others.get()
 
-    assert locks == ["writer"] * 2
+    assert set(locks) == {"writer"}
+    assert len(locks) <= 2
 
 
 def test_an_answer_comes_after_the_commit(writer):
