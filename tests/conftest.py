@@ -22,6 +22,7 @@ from django.db.models.signals import post_migrate
 from playwright.async_api import Browser, Page, async_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
+RULES = ROOT / "tests" / "rules"
 STATE = Path(tempfile.mkdtemp(prefix="geruisloos-tests-"))
 atexit.register(shutil.rmtree, STATE, ignore_errors=True)
 POSTGRESQL = bool(os.environ.get("DATABASE_URL"))
@@ -77,7 +78,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             # The browser lives longer than one test, so the loop that it belongs to does too.
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
         marks = {mark.name for mark in item.iter_markers()}
-        elsewhere = marks & ({"browser", "sqlite_only"} if POSTGRESQL else {"postgresql_only"})
+        if item.path.is_relative_to(RULES):
+            marks.add("once")
+        elsewhere = marks & ({"browser", "sqlite_only", "once"} if POSTGRESQL else {"postgresql_only"})
         if config.getoption("hints"):
             has_them = "hints_asked_for" in getattr(item, "fixturenames", ())
             elsewhere |= marks & {"hints"} if has_them else {"has hints of its own, or none"}

@@ -8,6 +8,8 @@ import pytest_asyncio
 
 from tests.proxy import Proxy, Way
 
+pytestmark = pytest.mark.once
+
 SOON = 5  # seconds
 
 

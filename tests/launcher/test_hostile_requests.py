@@ -6,6 +6,8 @@ import pytest
 
 from tests.launcher.wire import PATIENCE, close, connect
 
+pytestmark = pytest.mark.once
+
 FORM = "POST /start/ HTTP/1.1\r\nHost: HERE\r\n"
 PAGE = "GET / HTTP/1.1\r\nHost: HERE\r\n"
 REFUSED = {
