@@ -58,7 +58,7 @@ class ChatterLine(SocketLine):
         followed.sent, followed.known = min(max(frame.after, first - 1), seen.last_seq), max(followed.known, seen.last_seq)
         self.push(protocol.Welcome(self.conversation, seen.state, first, seen.last_seq))
         await self._catch_up(self.conversation, followed)
-        followed.welcomed = True
+        self._has_welcomed(self.conversation, followed)
         self.show_state(seen, facts.chatter_state(self.conversation))
         self.show_read(self.conversation, Author.EMPLOYEE, seen.employee_read)
         self.said_hello = True

@@ -29,13 +29,14 @@ FEW = 16  # frames may always wait, whatever their size
 class Followed:
     """What one line knows of one conversation: the last number it was sent, and the last one it knows of."""
 
-    __slots__ = ("known", "read", "reading", "sent", "state", "step", "welcomed")
+    __slots__ = ("known", "read", "reading", "sent", "state", "step", "typing", "welcomed")
 
     def __init__(self) -> None:
         self.sent = self.known = 0
         self.read = 0  # up to where the other side has been shown the log, as it was said here
         self.reading = True
         self.welcomed = False
+        self.typing = False  # the other side, while what came before was still being read
         self.state: protocol.StateFrame | None = None
         self.step = (0, 0)  # of the newest look; an older one that ends later changes nothing
 
@@ -261,6 +262,12 @@ class SocketLine(AsyncConsumer):
             followed.reading = True
             asyncio.get_running_loop().create_task(self._catch_up(conversation, followed))
 
+    def _has_welcomed(self, conversation: UUID, followed: Followed) -> None:
+        """Welcome and entries have been said; from now on whatever else there is."""
+        followed.welcomed = True
+        if followed.typing:
+            self.push(protocol.TypingFrame(Author.EMPLOYEE if self.author is Author.CHATTER else Author.CHATTER), conversation)
+
     async def _catch_up(self, conversation: UUID, followed: Followed) -> None:
         """Read everything after the last number that was sent, in pages, until complete."""
         try:
@@ -304,12 +311,15 @@ class SocketLine(AsyncConsumer):
         self.push(protocol.Ack(answer.entry.id, answer.entry.seq, answer.entry.at), answer.conversation)
 
     def told(self, conversation: UUID, author: Author, read: int | None) -> None:
-        if author is self.author or conversation not in self.followed:
+        followed = self.followed.get(conversation)
+        if author is self.author or followed is None:
             return
         if read is not None:
             self.show_read(conversation, author, read)
-        elif self.followed[conversation].welcomed:
+        elif followed.welcomed:
             self.push(protocol.TypingFrame(author), conversation)
+        else:
+            followed.typing = True
 
     async def typing(self, frame: protocol.IsTyping) -> None:
         if log.is_overloaded():

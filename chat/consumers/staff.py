@@ -79,7 +79,7 @@ class StaffLine(SocketLine):
             self._let_go(seen.pk)  # the next round welcomes it
             raise
         await self._catch_up(seen.pk, followed)
-        followed.welcomed = True
+        self._has_welcomed(seen.pk, followed)
         self.show_read(seen.pk, Author.CHATTER, seen.chatter_read)
 
     async def message(self, frame: protocol.Send) -> None:

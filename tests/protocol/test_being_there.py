@@ -1,9 +1,13 @@
 """Heartbeats, and what each side knows of the other: connected is a matter of time, never of a socket (P6)."""
 
+import asyncio
+import threading
+
 import pytest
 
+from chat import entries
 from staffing.models import Duty
-from tests.client import Chatter, Employee
+from tests.client import PATIENCE, Chatter, Employee, give_way
 from tests.factories import ConversationFactory, EmployeeFactory
 
 # ---------------------------------------------------------------- the heartbeat
@@ -135,6 +139,33 @@ async def test_going_on_duty_with_an_open_line_makes_available_at_once(site):
 
 
 # ---------------------------------------------------------------- typing and reading
+
+
+@pytest.mark.hints
+async def test_who_types_while_the_other_side_still_reads_what_came_before_is_seen_typing_after_it(
+    site, employee, chatter, talk, monkeypatch
+):
+    reading, may_read = threading.Event(), threading.Event()
+
+    def slowly(*what):
+        reading.set()
+        assert may_read.wait(PATIENCE)
+        return after(*what)
+
+    after = entries.after
+    monkeypatch.setattr(entries, "after", slowly)
+    line = await employee.opens("/ws/staff/")
+    line.says("hello", after={})
+    await asyncio.to_thread(reading.wait, PATIENCE)
+
+    chatter.line.says("typing")
+    while chatter.line._said.qsize():
+        await give_way()
+    may_read.set()
+    await line.hears("typing", conversation=str(talk.pk), author="chatter")
+
+    kinds = [frame["type"] for frame in line.frames if frame["type"] in ("welcome", "entry", "typing", "state")]
+    assert kinds == ["welcome", "entry", "typing", "state"]
 
 
 @pytest.mark.hints
