@@ -1,18 +1,23 @@
 """Is this process alive, and can it serve? Names each component; `ready` is 503 only when this process cannot serve."""
 
 import shutil
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
 from django.conf import settings
+from django.core.cache import cache
 from django.db import DatabaseError, InterfaceError, connection
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.http import require_GET
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from redis.exceptions import RedisError
 
 from chat import crypto, gauges, log, pool, rounds
 from chat.views.public import not_here
+from registration.models.delivery import Delivery
+from staffing import clock
 from staffing.models import Region
 
 DISK_NEEDED = 50 * 1024 * 1024
@@ -50,6 +55,21 @@ def disk() -> bool:
     return not settings.SQLITE or shutil.disk_usage(settings.STATE_DIR).free > DISK_NEEDED
 
 
+def redis() -> bool:
+    """Does the cache answer, which lives where the channel layer does?"""
+    try:
+        cache.get("ready")
+        return True
+    except (OSError, RedisError):
+        return False
+
+
+def worse(at: datetime) -> list[str]:
+    """What is not as it should be, although this process can serve."""
+    found = {"reference_data": Region.objects.exists(), "clavis": not Delivery.objects.overdue(at).exists(), "redis": redis()}
+    return [name for name, is_well in found.items() if not is_well]
+
+
 @require_GET
 def live(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"status": "live"})
@@ -60,7 +80,7 @@ def ready(request: HttpRequest) -> JsonResponse:
     """Names each component, for who may see it."""
     found: dict[str, Any] = {"database": database(), "keys": keys(), "disk": disk(), "draining": not draining}
     can_serve = all(found.values())
-    degraded = [] if not found["database"] or Region.objects.exists() else ["reference_data"]
+    degraded = worse(clock.now()) if found["database"] else []
     status = "ready" if can_serve and not degraded else "degraded" if can_serve else "not ready"
     body: dict[str, Any] = {"status": status}
     if may_see(request):

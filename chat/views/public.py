@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from django.db import DatabaseError, DataError, IntegrityError, InterfaceError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
@@ -299,6 +300,8 @@ def write(request: HttpRequest, conversation: Conversation, at: datetime) -> Htt
 def read_json(request: HttpRequest) -> dict[str, Any]:
     try:
         sent = json.loads(request.body)
+    except RequestDataTooBig as error:
+        raise Refused(Refusal.TOO_LONG) from error
     except (ValueError, RecursionError) as error:
         raise protocol.NotUnderstood from error
     if not isinstance(sent, dict):

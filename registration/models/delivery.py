@@ -12,6 +12,7 @@ from registration import rules
 from staffing.models import Employee
 
 LEASE = timedelta(minutes=2)  # so long one worker has a delivery for itself
+PATIENCE = timedelta(hours=1)  # for a version to arrive
 
 
 class Version(models.Model):
@@ -61,6 +62,12 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
             version__registration=OuterRef("version__registration"), version__number__lt=OuterRef("version__number")
         )
         return self.exclude(Exists(earlier))
+
+    def overdue(self, at: datetime) -> Self:
+        """An hour after the close not arrived yet, or given up and not replaced by a later version: somebody has to look (P12)."""
+        later = Version.objects.filter(registration=OuterRef("version__registration"), number__gt=OuterRef("version__number"))
+        waits = Q(state__in=[Delivery.State.DUE, Delivery.State.TRYING], due_at__lte=at - PATIENCE)
+        return self.filter(waits | Q(~Exists(later), state=Delivery.State.STUCK))
 
     def hurry(self, at: datetime) -> None:
         """Whatever waits for a later attempt is tried now."""

@@ -57,6 +57,18 @@ def due_delivery(monkeypatch) -> Delivery:
     return Delivery.objects.get()
 
 
+def test_what_has_not_arrived_after_an_hour_or_is_given_up_is_overdue(monkeypatch, clock):
+    delivery = due_delivery(monkeypatch)
+    closed_at = clock.now()
+
+    assert not Delivery.objects.overdue(closed_at + timedelta(minutes=59)).exists()
+    assert Delivery.objects.overdue(closed_at + timedelta(minutes=60)).exists()
+    Delivery.objects.filter(pk=delivery.pk).update(state=Delivery.State.STUCK)
+    assert Delivery.objects.overdue(closed_at).exists()
+    Delivery.objects.filter(pk=delivery.pk).update(state=Delivery.State.DELIVERED)
+    assert not Delivery.objects.overdue(closed_at + timedelta(days=1)).exists()
+
+
 def test_closing_lays_one_file_under_its_name(drop, clock):
     place = MunicipalityFactory(name="Zaanstad")
 

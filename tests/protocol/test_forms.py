@@ -409,3 +409,9 @@ async def test_duty_begins_half_an_hour_before_opening_and_not_earlier(site):
 
 async def test_duty_needs_a_login(site):
     assert (await Chatter(site).posts("/staff/duty/start/", script=True)).status_code == 403
+
+
+async def test_a_message_beyond_all_bounds_is_refused_as_too_long(site, talk):
+    answer = await Chatter(site).holds(talk.secret).posts_json("/entries/", {"id": uuid.uuid4(), "text": "x" * 200_000})
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "too_long")

@@ -19,4 +19,4 @@ class Command(BaseCommand):
             raise CommandError(f"--region: there is no region '{options['region']}'")
         at = clock.now()
         lifted = Closure.objects.standing(at).filter(region=region).update(lifted_at=at)
-        self.stdout.write(f"opened: {region or 'the whole line'} ({lifted} closures lifted)")
+        self.stdout.write(f"opened: {region or 'the whole line'} ({lifted} closure{'' if lifted == 1 else 's'} lifted)")
