@@ -236,6 +236,7 @@ class QuickWriter(Writer):
         self._next: list[_Job] = []
         self._is_called = False
         self._in_flight: set[UUID] = set()
+        self._flying = 0  # lines on their way
         self._storing: set[asyncio.Task[None]] = set()
         self._long_way: Counter[UUID] = Counter()  # jobs of a conversation that the thread has: what follows goes behind them
 
@@ -261,7 +262,9 @@ class QuickWriter(Writer):
 
     def _go_on(self) -> None:
         self._is_called = False
-        while self._ways and (batch := self._next_batch()):
+        # Another batch follows when it is worth a statement: many small ones would cost everybody more than they save one.
+        while self._ways and 2 * len(self._next) >= self._flying and (batch := self._next_batch()):
+            self._flying += len(batch)
             task = self._loop.create_task(self._store_quickly(self._ways.pop(), batch))
             self._storing.add(task)
             task.add_done_callback(self._storing.discard)
@@ -286,6 +289,7 @@ class QuickWriter(Writer):
             self._settle(await self._stored(way, batch))
         finally:
             self._in_flight -= {job.new.conversation for job in batch}
+            self._flying -= len(batch)
             self._ways.append(way)
             self._go_on()
 

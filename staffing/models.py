@@ -1,5 +1,6 @@
 """People and time: regions and when their line is open, employees and their duty, and every look at what is not theirs by work."""
 
+import json
 import unicodedata
 import uuid
 from datetime import datetime, time, timedelta
@@ -7,7 +8,7 @@ from typing import Any, Self
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
-from django.db import models, transaction
+from django.db import connection, models, transaction
 from django.utils.translation import gettext_lazy as _
 
 from staffing import rules
@@ -257,6 +258,14 @@ class DutyQuerySet(models.QuerySet["Duty"]):
         return self.filter(employee__region=region_id)
 
 
+HEARD = {
+    "postgresql": "UPDATE staffing_duty SET heard_at = GREATEST(heard_at, n.h) FROM unnest(%s::bigint[], %s::timestamptz[]) AS n(e, h)"
+    " WHERE employee_id = n.e AND ended_at IS NULL",
+    "sqlite": "UPDATE staffing_duty SET heard_at = MAX(COALESCE(heard_at, ''), json_extract(n.value, '$[1]')) FROM json_each(%s) AS n"
+    " WHERE employee_id = json_extract(n.value, '$[0]') AND ended_at IS NULL",
+}
+
+
 class DutyManager(models.Manager["Duty"]):
     @transaction.atomic
     def start(self, *, employee: Employee, may: Refusal | None, at: datetime) -> "Duty":
@@ -272,9 +281,12 @@ class DutyManager(models.Manager["Duty"]):
 
     def heard(self, heard: dict[int, datetime]) -> None:
         """These employees were heard on their line at these moments (kept in memory and written together)."""
-        moments = [models.When(employee=employee, then=models.Value(at)) for employee, at in heard.items()]
-        newer = models.Case(*moments, output_field=models.DateTimeField())
-        self.filter(employee__in=heard, ended_at=None).filter(models.Q(heard_at=None) | models.Q(heard_at__lt=newer)).update(heard_at=newer)
+        with connection.cursor() as cursor:
+            if connection.vendor == "postgresql":
+                cursor.execute(HEARD["postgresql"], [list(heard), list(heard.values())])
+            else:
+                adapt = connection.ops.adapt_datetimefield_value
+                cursor.execute(HEARD["sqlite"], [json.dumps([(employee, str(adapt(at))) for employee, at in heard.items()])])
 
 
 class Duty(models.Model):
