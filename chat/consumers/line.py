@@ -105,6 +105,7 @@ class SocketLine(AsyncConsumer):
             if not isinstance(problem, Refused):
                 logger.exception("a line did not begin as it should")
             self.shut(Close.RESTART)
+        self.scope["headers"] = []  # cookie and all: not needed any more, and an idle line is small
 
     async def _guarded(self, step: Callable[[], Awaitable[None]], id: UUID | None = None, about: UUID | None = None) -> None:
         """Every 'no' of a step becomes one `refused`; what nobody expected becomes `unavailable`, without a word of the text."""
