@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import datetime
 from functools import partial
@@ -41,7 +42,7 @@ class Followed:
         self.step = (0, 0)  # of the newest look; an older one that ends later changes nothing
 
 
-class SocketLine(AsyncConsumer):
+class SocketLine(AsyncConsumer, ABC):
     """
     One WebSocket. Everything it says goes through one queue in order; it can die at any moment without loss.
 
@@ -167,12 +168,13 @@ class SocketLine(AsyncConsumer):
 
     handlers: Mapping[type, Callable[[Any, Any], Awaitable[None]]] = {}
 
+    @abstractmethod
     async def begin(self) -> None:
         """After the upgrade: who is this? Shuts the line when nobody."""
-        raise NotImplementedError
 
+    @abstractmethod
     def heard(self, at: datetime) -> None:
-        raise NotImplementedError
+        """This side gave a sign of life."""
 
     # ------------------------------------------------------------ saying
 
@@ -344,12 +346,13 @@ class SocketLine(AsyncConsumer):
     async def not_yet(self, frame: protocol.Unavailable) -> None:
         raise Refused(Refusal.NOT_ALLOWED)
 
+    @abstractmethod
     def which(self, frame: Any) -> UUID:
         """The conversation that a frame is about, among those of this line. Raises Refused: not_found."""
-        raise NotImplementedError
 
+    @abstractmethod
     def pong(self) -> protocol.Pong:
-        raise NotImplementedError
+        """The heartbeat: up to where this line knows each log."""
 
     # ------------------------------------------------------------ the round
 

@@ -227,18 +227,6 @@ def test_a_batch_takes_the_same_statements_whatever_its_size(size):
 
 
 @pytest.fixture
-def loop() -> Iterator[asyncio.AbstractEventLoop]:
-    """An event loop in a thread of its own, so that a test can stand beside it."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    yield loop
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join(PATIENCE)
-    loop.close()
-
-
-@pytest.fixture
 def writer(transactional_db: None, loop: asyncio.AbstractEventLoop) -> Iterator[log.Writer]:
     writer = log.new_writer(loop)
     yield writer

@@ -1,7 +1,6 @@
 """The short way of the log on PostgreSQL: one statement, and nothing of it where the rows stand otherwise than was thought (P2, P8)."""
 
 import asyncio
-import threading
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -30,15 +29,9 @@ pytestmark = [pytest.mark.postgresql_only, pytest.mark.django_db(transaction=Tru
 
 
 @pytest.fixture(autouse=True)
-def loop(clock) -> Iterator[asyncio.AbstractEventLoop]:
+def _nothing_seen_yet(clock) -> Iterator[None]:
     entries.forget_keys()
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    yield loop
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join(PATIENCE)
-    loop.close()
+    yield
     entries.forget_keys()
 
 
