@@ -1,16 +1,18 @@
-"""The process step Handover: nobody leaves the line unmanned. Every way out of duty goes through `leave`."""
+"""The process step Handover: nobody leaves the line unmanned, and no conversation without somebody. Every way out of duty is here."""
 
 from datetime import datetime
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
 
-from chat import hints
+from chat import hints, queue, rules
 from chat.models import Conversation
-from staffing import opening, rules
-from staffing.models import Duty, Employee, Region
+from staffing import opening
+from staffing.models import Alarm, Duty, Employee, Found, Region
 from staffing.refusal import Refused
-from staffing.rules import Refusal
+from staffing.rules import AlarmKind, ClosingStep, Refusal, Timetable, closed_since, closing_step, is_open, may_start_duty, next_opening
+from staffing.rules import opening as whole_line
 
 
 def begin(employee: Employee, *, at: datetime) -> None:
@@ -18,16 +20,26 @@ def begin(employee: Employee, *, at: datetime) -> None:
     table = opening.timetables(at).get(employee.region_id or 0)
     Duty.objects.start(
         employee=employee,
-        may=rules.may_start_duty(
-            open_now=bool(table and rules.is_open(table, at)),
-            opens_at=rules.next_opening(table, at) if table else None,
-            waiting=Conversation.objects.waiting().in_region(employee.region_id).count(),
+        may=may_start_duty(
+            open_now=bool(table and is_open(table, at)),
+            opens_at=next_opening(table, at) if table else None,
+            waiting=Conversation.objects.work_of(employee.region_id).count(),
             at=at,
             before=settings.DUTY_BEFORE_OPENING,
         ),
         at=at,
     )
     hints.changed()
+
+
+def _locked_duty(employee: Employee) -> Duty:
+    """The running duty, after the locks: region, then employee. Raises Refused: not_on_duty."""
+    Region.objects.select_for_update(no_key=True).filter(pk=employee.region_id or 0).first()
+    employee.lock()
+    duty = Duty.objects.running().filter(employee=employee).select_related("employee").first()
+    if duty is None:
+        raise Refused(Refusal.NOT_ON_DUTY)
+    return duty
 
 
 @transaction.atomic
@@ -38,16 +50,112 @@ def leave(employee: Employee, *, at: datetime) -> None:
     Locks region, then employee: of two last colleagues who leave at the same moment one is refused.
     Raises Refused: not_on_duty, last_one, holds_conversations.
     """
-    region = Region.objects.select_for_update(no_key=True).filter(pk=employee.region_id or 0).first()
-    employee.lock()
-    duty = Duty.objects.running().filter(employee=employee).select_related("employee").first()
-    if duty is None:
-        raise Refused(Refusal.NOT_ON_DUTY)
-    table = opening.timetables(at).get(region.pk) if region else None
+    duty = _locked_duty(employee)
+    table = opening.timetables(at).get(employee.region_id or 0)
     duty.end(
         held=Conversation.objects.active().filter(holder=employee).count(),
-        open_now=bool(table and rules.is_open(table, at)),
-        waiting=Conversation.objects.waiting().in_region(employee.region_id).count(),
+        open_now=bool(table and is_open(table, at)),
+        waiting=Conversation.objects.work_of(employee.region_id).count(),
         at=at,
     )
     transaction.on_commit(hints.changed)
+
+
+@transaction.atomic
+def override(employee: Employee, *, by: Employee, reason: str, at: datetime) -> None:
+    """
+    End somebody's duty against the rule: what is still held is offered again at once, and an alarm says who did it and why.
+
+    Raises Refused: not_on_duty.
+    """
+    duty = _locked_duty(employee)
+    duty.override(by=by, reason=reason, at=at)
+    for conversation in Conversation.objects.active().filter(holder=employee).order_by("pk"):
+        conversation.interrupt(at=at)
+    # A duty is ended once, so its number tells two of these alarms apart.
+    Alarm.objects.stand(
+        Found(AlarmKind.OVERRIDE, employee.region_id, str(duty.pk), employee=employee.pk, text=f"{by.name}: {reason}"), at=at
+    )
+    transaction.on_commit(hints.changed)
+
+
+def telephone(employee: Employee, *, busy: bool) -> None:
+    """This employee is on the telephone, or no longer. Raises Refused: not_on_duty."""
+    with transaction.atomic():
+        employee.lock()
+        duty = Duty.objects.running().filter(employee=employee).first()
+        if duty is None:
+            raise Refused(Refusal.NOT_ON_DUTY)
+        duty.telephone(busy=busy)
+    hints.changed()
+
+
+# ---------------------------------------------------------------- what has to happen although nobody asks
+
+
+def look_after(at: datetime, *, blind: bool) -> bool:
+    """
+    Offer again what has lost its employee, say what has to be said at closing, and let the alarms of conversations stand. Any news?
+
+    `blind`: nobody has watched for a while. Then who is silent may be on the way back, and nothing is taken from anybody yet.
+    """
+    tables = opening.timetables(at)
+    done = 0 if blind else _reoffer_lost(at)
+    done += _tell_closing(tables, at) + _give_up(tables, at)
+    return _alarms(at) or done > 0
+
+
+def _reoffer_lost(at: datetime) -> int:
+    """P9: a held conversation is never orphaned."""
+    present = Duty.objects.running().filter(heard_at__gt=at - settings.REOFFER_AFTER).values("employee")
+    lost = Conversation.objects.active().exclude(holder=None).exclude(holder__in=present).order_by("pk")
+    return sum(conversation.interrupt(at=at) for conversation in lost)
+
+
+def _tables_of(region: int | None, tables: dict[int, Timetable]) -> list[Timetable]:
+    """What decides when a chat of this region comes too late: without a region the whole line."""
+    return [tables[region]] if region in tables else list(tables.values())
+
+
+def _tell_closing(tables: dict[int, Timetable], at: datetime) -> int:
+    told = 0
+    for region in (None, *tables):
+        line = whole_line(_tables_of(region, tables), at)
+        step = closing_step(line, at, soon=settings.CLOSING_SOON, last=settings.CLOSING_LAST)
+        if step is ClosingStep.LAST and line.closes_at:
+            for conversation in Conversation.objects.waiting().in_region(region).filter(told_closing_at=None).order_by("pk"):
+                told += conversation.tell_closing(line.closes_at, at=at)
+    return told
+
+
+def _give_up(tables: dict[int, Timetable], at: datetime) -> int:
+    facts = queue.look((), (), at)
+    given_up = 0
+    for chat in facts.to_take:
+        closings = [closed_since(table, at) for table in _tables_of(chat.region, tables)]
+        closed = max((moment for moment in closings if moment), default=None) if all(closings) else None
+        if rules.is_never_reached(
+            chat=chat,
+            closed_since=closed,
+            anybody_available=bool(rules.staffed_regions(facts.available, at)),
+            at=at,
+            after=settings.GIVEN_UP_AFTER_CLOSING,
+        ):
+            given_up += Conversation.objects.get(pk=chat.conversation).give_up(closed_since=closed, at=at)
+    return given_up
+
+
+def _alarms(at: datetime) -> bool:
+    """P7 and P9: what nobody available is offered, and what has lost its employee, stands as an alarm."""
+    facts = queue.look((), (), at)
+    unseen = rules.offered_to_nobody(facts.to_take, facts.available, at)
+    found = [_about(AlarmKind.WAITING_OFFERED_TO_NOBODY, facts.conversations[pk].region, pk) for pk in unseen]
+    for chat in facts.to_take:
+        if chat.interrupted:
+            lost = facts.conversations[chat.conversation].lost_holder
+            found += [_about(AlarmKind.INTERRUPTED, region, chat.conversation, lost) for region in chat.home or (None,)]
+    return Alarm.objects.settle([AlarmKind.WAITING_OFFERED_TO_NOBODY, AlarmKind.INTERRUPTED], found, at=at)
+
+
+def _about(kind: AlarmKind, region: int | None, conversation: UUID, employee: int | None = None) -> Found:
+    return Found(kind, region, str(conversation), employee=employee, conversation=conversation)

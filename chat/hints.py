@@ -52,6 +52,7 @@ class Switchboard:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
+        self.began_at = clock.now()
         self.lines: dict[UUID, set[Line]] = defaultdict(set)
         self.something_changed = asyncio.Event()
         self.process = uuid.uuid4().hex

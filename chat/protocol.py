@@ -20,6 +20,7 @@ from staffing.rules import Refusal
 SUBPROTOCOL = "geruisloos.v1"
 TEXT_CHARACTERS, TEXT_BYTES = 4_000, 16_000
 MOST_CONVERSATIONS = 200  # in one `hello` of staff
+MOST_ALARM = 64  # characters of an alarm's name
 MOST_NUMBER = 2**53  # what every client can count to
 
 
@@ -146,13 +147,31 @@ class Accept:
 
 
 @dataclass(frozen=True, slots=True)
+class Transfer:
+    conversation: UUID
+    to: int
+    note: str
+    assignment: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Phone:
+    busy: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TakeAlarm:
+    alarm: str
+
+
+@dataclass(frozen=True, slots=True)
 class Unavailable:
     """A frame of the contract whose ability this release does not have: answered with `not_allowed`."""
 
     conversation: UUID | None = None
 
 
-Incoming = Hello | StaffHello | Send | IsTyping | HasRead | End | Ping | Accept | Unavailable
+Incoming = Hello | StaffHello | Send | IsTyping | HasRead | End | Ping | Accept | Transfer | Phone | TakeAlarm | Unavailable
 
 
 def _number(frame: Mapping[str, Any], name: str) -> int:
@@ -206,8 +225,27 @@ def _unavailable(frame: Mapping[str, Any], staff: bool) -> Incoming:
     return Unavailable(_about(frame, staff))
 
 
-def _unavailable_without_conversation(frame: Mapping[str, Any], staff: bool) -> Incoming:
-    return Unavailable()
+def _transfer(frame: Mapping[str, Any], staff: bool) -> Incoming:
+    about, note = uuid(frame.get("conversation")), frame.get("note")
+    if note is not None and not isinstance(note, str):
+        raise NotUnderstood
+    try:
+        return Transfer(about, _number(frame, "to"), message_text(note) if note and note.strip() else "", _assignment(frame))
+    except NotUnderstood as refusal:
+        raise NotUnderstood(refusal.code, None, about) from refusal
+
+
+def _phone(frame: Mapping[str, Any], staff: bool) -> Incoming:
+    if not isinstance(busy := frame.get("busy"), bool):
+        raise NotUnderstood
+    return Phone(busy)
+
+
+def _take_alarm(frame: Mapping[str, Any], staff: bool) -> Incoming:
+    alarm = frame.get("alarm")
+    if not isinstance(alarm, str | int) or len(named := str(alarm)) > MOST_ALARM:
+        raise NotUnderstood
+    return TakeAlarm(named)
 
 
 CHATTER: Mapping[str, Callable[[Mapping[str, Any], bool], Incoming]] = {
@@ -222,8 +260,10 @@ CHATTER: Mapping[str, Callable[[Mapping[str, Any], bool], Incoming]] = {
 STAFF: Mapping[str, Callable[[Mapping[str, Any], bool], Incoming]] = {
     **{kind: CHATTER[kind] for kind in ("hello", "send", "typing", "read", "end", "ping")},
     "accept": lambda frame, staff: Accept(uuid(frame.get("conversation"))),
-    **dict.fromkeys(("transfer", "reveal", "offer_call", "call_done", "steps", "danger"), _unavailable),
-    **dict.fromkeys(("phone", "take_alarm"), _unavailable_without_conversation),
+    "transfer": _transfer,
+    "phone": _phone,
+    "take_alarm": _take_alarm,
+    **dict.fromkeys(("reveal", "offer_call", "call_done", "steps", "danger"), _unavailable),
 }
 
 
@@ -311,9 +351,10 @@ class Welcome(Frame):
 
 @dataclass(frozen=True, slots=True)
 class StaffWelcome(Frame):
-    """To staff also who it is about, so that a page that was loaded again knows."""
+    """To staff also who it is about, so that a page that was loaded again knows; `note` is the word of who passed it on."""
 
     type: ClassVar[str] = "welcome"
+    left_out_when_none: ClassVar[frozenset[str]] = frozenset({"note"})
     state: State
     first_seq: int
     last_seq: int
@@ -323,6 +364,7 @@ class StaffWelcome(Frame):
     region: str | None
     municipality: str
     since: datetime
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -380,15 +422,16 @@ class RefusedFrame(Frame):
 
 @dataclass(frozen=True, slots=True)
 class StateFrame(Frame):
-    """`hidden` is said to staff only."""
+    """`hidden` is said to staff only, and so is `offered_to`: the colleague who is asked to take it over."""
 
     type: ClassVar[str] = "state"
-    left_out_when_none: ClassVar[frozenset[str]] = frozenset({"hidden"})
+    left_out_when_none: ClassVar[frozenset[str]] = frozenset({"hidden", "offered_to"})
     state: State
     position: int | None
     employee: str | None
     peer: Peer | None
     hidden: bool | None = None
+    offered_to: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -412,8 +455,9 @@ class Pong(Frame):
 
 @dataclass(frozen=True, slots=True)
 class WaitingChat(Frame):
-    """One line of the queue."""
+    """One line of the queue; `note` comes with a transfer only."""
 
+    left_out_when_none: ClassVar[frozenset[str]] = frozenset({"note"})
     conversation: UUID
     region: str | None
     offer: str
@@ -421,6 +465,7 @@ class WaitingChat(Frame):
     nickname: str
     role: str
     peer: Peer | None
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -433,27 +478,48 @@ class Queue(Frame):
 
 @dataclass(frozen=True, slots=True)
 class Colleague(Frame):
+    left_out_when_none: ClassVar[frozenset[str]] = frozenset({"on_telephone"})
     id: int
     name: str
     room: int
     connected: bool
+    on_telephone: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class DutyFrame(Frame):
+    """`on_telephone`, here and of a colleague, is said only when it is so."""
+
     type: ClassVar[str] = "duty"
+    left_out_when_none: ClassVar[frozenset[str]] = frozenset({"on_telephone"})
     on_duty: bool
     since: datetime | None
     alone: bool
     may_leave: bool
     reason: str
     colleagues: tuple[Colleague, ...]
+    on_telephone: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm(Frame):
+    """One alarm that stands. `region` is None when it is everybody's; `about` is the employee's name, `words` what there is to say."""
+
+    left_out_when_none: ClassVar[frozenset[str]] = frozenset({"about", "conversation", "words"})
+    alarm: str
+    kind: str
+    region: str | None
+    since: datetime
+    taken_by: str | None
+    about: str | None = None
+    conversation: UUID | None = None
+    words: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Alarms(Frame):
     type: ClassVar[str] = "alarms"
-    standing: tuple[Frame, ...] = ()
+    standing: tuple[Alarm, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ One look serves every open line of the process, however many there are.
 """
 
 from collections import defaultdict
-from collections.abc import Collection
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from functools import cached_property, lru_cache
 from itertools import count
 from uuid import UUID
@@ -16,15 +16,17 @@ from django.conf import settings
 from django.db.models import Count, Q
 from django.utils.translation import override as translation_override
 
-from chat import crypto, entries, protocol, rules
+from chat import crypto, entries, hints, protocol, rules
 from chat.models import Conversation
 from chat.rules import Author, Peer, State
 from staffing import opening
 from staffing import rules as staffing_rules
 from staffing.among import among
-from staffing.models import Duty, Municipality, Region
+from staffing.models import Alarm, Duty, Municipality, Region, Watch
 from staffing.refusal import SENTENCES
+from staffing.rules import AlarmKind
 
+NOT_WATCHED = "not-watched"  # the name of the alarm that nobody can take
 STEPS = {State.WAITING: 0, State.ACTIVE: 1, State.ENDED: 2}
 
 
@@ -50,14 +52,27 @@ class Seen:
     chatter_read: int
     employee_read: int
     municipality: bytes
+    interrupted_at: datetime | None
+    lost_holder: int | None
+    lost_region: int | None
+    offered_to: int | None
+    offered_at: datetime | None
+    note: bytes
 
     @property
     def step(self) -> tuple[int, int]:
         """How far the conversation has come: rises only. Of two looks the one with the lower step is the older one."""
         return self.assignment, STEPS[self.state]
 
-    def as_waiting(self) -> rules.Waiting:
-        return rules.Waiting(self.pk, self.region, self.since, settings.OVERFLOW_AFTER)
+    def as_waiting(self, overflow_after: timedelta) -> rules.Waiting | None:
+        """As routing sees it; None when nobody has to take it."""
+        if self.state is State.WAITING:
+            return rules.Waiting(self.pk, self.region, self.since, overflow_after)
+        if self.state is not State.ACTIVE:
+            return None
+        if self.interrupted_at:
+            return rules.Waiting(self.pk, self.region, self.interrupted_at, overflow_after, True, self.lost_region)
+        return rules.Waiting(self.pk, self.region, self.offered_at, overflow_after, to=self.offered_to) if self.offered_at else None
 
     def chatter_peer(self, at: datetime) -> Peer:
         if self.left:
@@ -79,16 +94,23 @@ class OnDutyNow:
     held: int
     started_at: datetime
     heard_at: datetime | None
+    on_telephone: bool
 
     @property
     def room(self) -> int:
-        return max(0, self.maximum - self.held)
+        return rules.room(self.maximum, self.held, self.on_telephone)
 
     def as_on_duty(self) -> rules.OnDuty:
         return rules.OnDuty(self.employee, self.region, self.room, self.heard_at and self.heard_at + settings.SILENCE)
 
     def is_connected(self, at: datetime) -> bool:
         return staffing_rules.is_connected(self.heard_at, at, settings.SILENCE)
+
+
+@dataclass(frozen=True, slots=True)
+class RegionNow:
+    code: str
+    overflow_after: timedelta
 
 
 @dataclass(frozen=True)
@@ -98,14 +120,26 @@ class Facts:
     at: datetime
     conversations: dict[UUID, Seen]
     on_duty: dict[int, OnDutyNow]
-    regions: dict[int, str]
-    timetables: dict[int, staffing_rules.Timetable]
-    nicknames: dict[UUID, str]  # of those that wait
+    regions: dict[int, RegionNow]
     number: int  # rises with each look that begins: of two looks the lower one knows less
+    # For employees' screens only:
+    timetables: dict[int, staffing_rules.Timetable] = field(default_factory=dict)
+    nicknames: dict[UUID, str] = field(default_factory=dict)  # of those that somebody has to take
+    notes: dict[UUID, str] = field(default_factory=dict)  # of those that are passed on
+    alarms: tuple[tuple[int | None, protocol.Alarm], ...] = ()  # with the region whose they are
+    watched_at: datetime | None = None
+
+    @cached_property
+    def to_take(self) -> list[rules.Waiting]:
+        """What somebody has to take: what waits, was interrupted, or is passed on."""
+        return [chat for seen in self.conversations.values() if (chat := seen.as_waiting(self._overflow_after(seen.region)))]
 
     @cached_property
     def waiting(self) -> list[rules.Waiting]:
-        return [seen.as_waiting() for seen in self.conversations.values() if seen.state is State.WAITING]
+        return [chat for chat in self.to_take if not chat.interrupted and chat.to is None]
+
+    def _overflow_after(self, region: int | None) -> timedelta:
+        return self.regions[region].overflow_after if region in self.regions else settings.OVERFLOW_AFTER
 
     @cached_property
     def available(self) -> list[rules.OnDuty]:
@@ -113,13 +147,13 @@ class Facts:
 
     @cached_property
     def offers(self) -> dict[int, tuple[rules.Offer, ...]]:
-        return rules.offers(self.waiting, self.available, self.at)
+        return rules.offers(self.to_take, self.available, self.at)
 
     @cached_property
     def next_change(self) -> datetime | None:
         """The next moment at which a screen can change by the passing of time alone."""
         silent = [s.heard_at + settings.SILENCE for s in self.conversations.values() if s.heard_at]
-        moments = [rules.next_change(self.waiting, self.available, self.at), *silent]
+        moments = [rules.next_change(self.to_take, self.available, self.at), *silent]
         return min((moment for moment in moments if moment and moment > self.at), default=None)
 
     def is_here(self, conversation: UUID | None, employee: int | None) -> bool:
@@ -132,9 +166,10 @@ class Facts:
     def chatter_state(self, pk: UUID) -> protocol.StateFrame:
         seen = self.conversations[pk]
         if seen.state is State.WAITING:
-            return protocol.StateFrame(State.WAITING, rules.position(seen.as_waiting(), self.waiting), None, None)
+            mine = next(chat for chat in self.waiting if chat.conversation == pk)
+            return protocol.StateFrame(State.WAITING, rules.position(mine, self.waiting), None, None)
         peer = None
-        if seen.state is State.ACTIVE:
+        if seen.state is State.ACTIVE and seen.holder:
             duty = self.on_duty.get(seen.holder or 0)
             peer = Peer.HERE if duty and duty.is_connected(self.at) else Peer.LOST
         return protocol.StateFrame(seen.state, None, seen.holder_name or None, peer)
@@ -177,7 +212,7 @@ class Facts:
     def staff_state(self, pk: UUID) -> protocol.StateFrame:
         seen = self.conversations[pk]
         peer = seen.chatter_peer(self.at) if seen.state is State.ACTIVE else None
-        return protocol.StateFrame(seen.state, None, seen.holder_name or None, peer, hidden=False)
+        return protocol.StateFrame(seen.state, None, seen.holder_name or None, peer, hidden=False, offered_to=seen.offered_to)
 
     def staff_welcome(self, pk: UUID) -> protocol.StaffWelcome:
         seen = self.conversations[pk]
@@ -189,10 +224,14 @@ class Facts:
             assignment=seen.assignment,
             nickname=opened.nickname if opened else "",
             role=seen.role,
-            region=self.regions.get(seen.region or 0),
+            region=self.code(seen.region),
             municipality=municipality_name(opened, seen.municipality) if opened else "",
             since=seen.started_at,
+            note=(note_of(opened, seen.note) or None) if opened and seen.offered_to is None else None,
         )
+
+    def code(self, region: int | None) -> str | None:
+        return self.regions[region].code if region in self.regions else None
 
     def queue(self, employee: int) -> protocol.Queue:
         """The conversations offered to this employee now, in the order in which to take them."""
@@ -203,12 +242,13 @@ class Facts:
             lines.append(
                 protocol.WaitingChat(
                     conversation=seen.pk,
-                    region=self.regions.get(seen.region or 0),
+                    region=self.code(seen.region),
                     offer=offer.kind,
-                    since=seen.since,
+                    since=seen.interrupted_at or seen.offered_at or seen.since,
                     nickname=self.nicknames.get(seen.pk, ""),
                     role=seen.role,
                     peer=seen.chatter_peer(self.at),
+                    note=self.notes.get(seen.pk, "") if offer.kind is rules.OfferKind.TRANSFER else None,
                 )
             )
         return protocol.Queue(tuple(lines), me.room if me else 0, int(self.at.timestamp() * 1000))
@@ -221,7 +261,7 @@ class Facts:
             table = self.timetables.get(region or 0)
             reason = staffing_rules.may_leave(
                 open_now=bool(table and staffing_rules.is_open(table, self.at)),
-                waiting=sum(1 for chat in self.waiting if chat.region == region),
+                waiting=sum(1 for chat in self.to_take if chat.to is None and region in chat.home),
                 available_colleagues=sum(1 for duty in colleagues if duty.is_connected(self.at)),
                 held=me.held,
             )
@@ -231,8 +271,19 @@ class Facts:
             alone=not any(duty.is_connected(self.at) for duty in colleagues),
             may_leave=me is not None and reason is None,
             reason=sentence(reason, language),
-            colleagues=tuple(protocol.Colleague(duty.employee, duty.name, duty.room, duty.is_connected(self.at)) for duty in colleagues),
+            colleagues=tuple(
+                protocol.Colleague(duty.employee, duty.name, duty.room, duty.is_connected(self.at), duty.on_telephone or None)
+                for duty in colleagues
+            ),
+            on_telephone=True if me and me.on_telephone else None,
         )
+
+    def standing(self, region: int | None) -> protocol.Alarms:
+        """The alarms of this region, the oldest first; and the one that a dead watch cannot raise itself."""
+        mine = [alarm for its, alarm in self.alarms if its is None or its == region]
+        if self.watched_at and self.at - self.watched_at > settings.WATCH_DEAD:
+            mine.append(protocol.Alarm(NOT_WATCHED, AlarmKind.WATCH_DEAD, self.code(region), self.watched_at, None))
+        return protocol.Alarms(tuple(mine))
 
 
 def sentence(reason: staffing_rules.Refusal | None, language: str) -> str:
@@ -241,6 +292,14 @@ def sentence(reason: staffing_rules.Refusal | None, language: str) -> str:
         return ""
     with translation_override(language):
         return str(SENTENCES[reason])
+
+
+def note_of(opened: entries.Opened, sealed: bytes) -> str:
+    """What who passed it on had to say; empty when nothing, or unreadable."""
+    try:
+        return opened.cipher.open(sealed, "note") if sealed else ""
+    except crypto.Unreadable:
+        return ""
 
 
 def municipality_name(opened: entries.Opened, sealed: bytes) -> str:
@@ -276,6 +335,12 @@ FIELDS = (
     "presence__chatter_read",
     "presence__employee_read",
     "municipality",
+    "interrupted_at",
+    "lost_holder",
+    "lost_holder__region",
+    "offered_to",
+    "offered_at",
+    "note",
 )
 
 
@@ -283,31 +348,61 @@ _looks = count()
 
 
 def look(conversations: Collection[UUID], employees: Collection[int], at: datetime) -> Facts:
-    """Read the facts: all that wait, these conversations, and what these employees hold. A fixed number of statements."""
+    """
+    Read the facts: all that wait or were interrupted, these conversations, and what these employees hold or are offered to take over.
+
+    A fixed number of statements.
+    """
     number = next(_looks)
-    about = Q(state=State.WAITING)
+    about = Q(state=State.WAITING) | Q(state=State.ACTIVE, holder=None)
     if conversations:
         about |= Q(pk__in=among(conversations))
     if employees:
+        about |= Q(state=State.ACTIVE, offered_to__in=among(employees))
         about |= Q(holder__in=among(employees)) & (Q(state=State.ACTIVE) | Q(state=State.ENDED, registered_at=None))
     found = {}
     for row in Conversation.objects.filter(about).order_by().values_list(*FIELDS):
         (pk, region, role, state, holder, name, assignment, last, since, started, ended, ended_by, registered, left, heard, c, e, place) = (
-            row
+            row[:18]
         )
+        interrupted, lost_holder, lost_region, offered_to, offered_at, note = row[18:]
         found[pk] = Seen(
             pk, region, role, State(state), holder, name or "", assignment, last, since, started, ended, ended_by,
             registered is not None, left is not None, heard, c or 0, e or 0, bytes(place),
+            interrupted, lost_holder, lost_region, offered_to, offered_at, bytes(note),
         )  # fmt: skip
     running = (
         Duty.objects.running()
         .annotate(held=Count("employee__conversations", filter=Q(employee__conversations__state=State.ACTIVE)))
-        .values_list("employee", "employee__name", "employee__region", "employee__maximum", "held", "started_at", "heard_at")
+        .values_list(
+            "employee", "employee__name", "employee__region", "employee__maximum", "held", "started_at", "heard_at", "on_telephone"
+        )
     )
     duties = {row[0]: OnDutyNow(*row) for row in running.order_by()}
-    regions = dict(Region.objects.values_list("pk", "code"))
+    regions = {
+        pk: RegionNow(code, after or settings.OVERFLOW_AFTER)
+        for pk, code, after in Region.objects.values_list("pk", "code", "overflow_after")
+    }
+    facts = Facts(at, found, duties, regions, number)
     if not employees:
-        return Facts(at, found, duties, regions, {}, {}, number)
-    waiting = [pk for pk, seen in found.items() if seen.state is State.WAITING]
-    nicknames = {pk: one.nickname for pk, one in entries.opened(waiting).items()}
-    return Facts(at, found, duties, regions, opening.timetables(at), nicknames, number)
+        return facts
+    opened = entries.opened(chat.conversation for chat in facts.to_take)
+    heartbeat = Watch.objects.values_list("heartbeat_at", flat=True).first()
+    began = hints.here.began_at if hints.here else at
+    return replace(
+        facts,
+        timetables=opening.timetables(at),
+        nicknames={pk: one.nickname for pk, one in opened.items()},
+        notes={pk: note_of(one, found[pk].note) for pk, one in opened.items() if found[pk].offered_to},
+        alarms=tuple(_alarms(regions)),
+        watched_at=max(heartbeat, began) if heartbeat else began,
+    )
+
+
+def _alarms(regions: dict[int, RegionNow]) -> Iterator[tuple[int | None, protocol.Alarm]]:
+    standing = Alarm.objects.standing().exclude(kind=AlarmKind.PROMISE).order_by("since_at")
+    for pk, kind, region, since, by, about, conversation, text in standing.values_list(
+        "pk", "kind", "region", "since_at", "taken_by__name", "employee__name", "conversation", "text"
+    ):
+        code = regions[region].code if region in regions else None
+        yield region, protocol.Alarm(str(pk), kind, code, since, by, about, conversation, text or None)

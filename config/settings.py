@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import environ
@@ -96,6 +97,12 @@ def rate(text: str) -> tuple[int, timedelta] | None:
     return int(number), duration(time if time[0].isdigit() else f"1{time}")
 
 
+def https(text: str) -> str:
+    if not text.startswith("https://") or not urlsplit(text).hostname:
+        raise ValueError
+    return text
+
+
 def count(text: str) -> int:
     if (number := int(text)) < 0:
         raise ValueError
@@ -135,10 +142,16 @@ FRAME_RATE = read("FRAME_RATE", (10, timedelta(seconds=1)), rate, "a number in a
 METRICS_TOKEN = read("METRICS_TOKEN", "", str, "a long random text")
 # After how much waiting a chat is offered beyond its region (a region's own value goes first).
 OVERFLOW_AFTER = read("OVERFLOW_AFTER", timedelta(seconds=90), duration, "a number of seconds")
+# After what silence of an employee their conversations are offered again.
+REOFFER_AFTER = read("REOFFER_AFTER", timedelta(seconds=60), duration, "a duration such as 60s")
 # How long a silent browser keeps its conversation (threat-model D6).
 COOKIE_LIFE = read("COOKIE_LIFE", timedelta(minutes=30), duration, "a duration such as 30m")
 # Where the quick exit goes: a boring site that always works (threat-model 4.2).
 EXIT_TARGET = read("EXIT_TARGET", "https://www.knmi.nl/nederland-nu/weer/verwachtingen", str, "an https address")
+# Where alarms go beside the screens: a mail server, such as smtp+tls://name:password@host:587.
+EMAIL_URL = read("EMAIL_URL", {}, lambda text: env.email_url_config(text), "the address of a mail server, such as smtp+tls://host:587")
+# Where alarms go beside the screens: an https address that gets a JSON POST.
+ALARM_HOOK = read("ALARM_HOOK", "", https, "an https address")
 # The drop directory of registrations for Clavis.
 CLAVIS_DIR = Path(read("CLAVIS_DIR", str(STATE_DIR / "clavis"), str, "a directory"))
 
@@ -185,7 +198,17 @@ SECRET_KEY = SECRET_KEY or secrets.token_urlsafe(48)  # only so that `check` can
 HEARTBEAT = timedelta(seconds=12)  # the server says `pong` unasked
 SILENCE = timedelta(seconds=30)  # unheard for so long: not connected
 DUTY_BEFORE_OPENING = timedelta(minutes=30)
-CLOSING_SOON = timedelta(minutes=20)
+CLOSING_SOON = timedelta(minutes=20)  # before closing the start page says how long there still is
+CLOSING_LAST = timedelta(minutes=5)  # before closing who waits reads what will happen
+GIVEN_UP_AFTER_CLOSING = timedelta(minutes=30)  # who still waits then with nobody available is told so
+LATE_WARNING = timedelta(minutes=10)  # before it is due, who is planned and not there is warned of
+WATCH_EVERY = timedelta(seconds=3)
+WATCH_LEASE = timedelta(seconds=15)  # then another process takes over
+WATCH_DEAD = timedelta(seconds=90)  # without its heartbeat: said on every staff screen and in `ready`
+DELIVER_EVERY = timedelta(minutes=1)
+TELL_LIMIT = timedelta(seconds=10)  # for a mail server or a hook to answer
+SELFCHECK_EVERY = timedelta(minutes=5)
+EVENT_SHOWN = timedelta(minutes=10)  # after somebody has taken it
 QUEUE_PROOF = timedelta(seconds=12)  # a queue frame at least so often, so that the page can prove that its list is alive
 LOOK_AROUND = timedelta(seconds=4)  # what changes outside this process without a hint is noticed within 5 s
 SESSION_CHECK = timedelta(seconds=10)  # a socket's session and account are looked at again (threat-model S3: within 60 s)
@@ -330,6 +353,11 @@ TEMPLATES = [
 ]
 FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 INSTALLED_APPS.append("django.forms")
+
+if EMAIL_URL:
+    globals().update(EMAIL_URL)
+EMAIL_TIMEOUT = TELL_LIMIT.total_seconds()
+DEFAULT_FROM_EMAIL = f"geruisloos@{ALLOWED_HOSTS[0]}"
 
 AUTH_USER_MODEL = "staffing.Employee"
 AUTH_PASSWORD_VALIDATORS = [

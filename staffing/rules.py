@@ -1,18 +1,23 @@
 """
-Time and staffing: when the line is open, when duty may begin and end. Pure: values in, a decision out.
+Time and staffing: when the line is open, who should be there and who is, when duty may begin and end. Pure: values in, a decision out.
 
 Moments are aware; opening hours are judged in Europe/Amsterdam.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from heapq import merge
+from itertools import takewhile
 from zoneinfo import ZoneInfo
 
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 LOOK_AHEAD = timedelta(days=370)
+LOOK_BACK = timedelta(days=4)
+
+Period = tuple[datetime, datetime]  # from (included) until (not included)
 
 
 class Refusal(StrEnum):
@@ -56,7 +61,7 @@ class Hours:
         """Is the day within the validity of this period?"""
         return (self.valid_from is None or self.valid_from <= day) and (self.valid_until is None or day <= self.valid_until)
 
-    def on(self, day: date, closed_days: Collection[date]) -> tuple[datetime, datetime] | None:
+    def on(self, day: date, closed_days: Collection[date]) -> Period | None:
         """From when to when the line is open on that day by this period."""
         if day.weekday() != self.weekday or (day in closed_days and not self.on_closed_days) or not self.counts_on(day):
             return None
@@ -89,25 +94,26 @@ class Timetable:
     closed_days: frozenset[date] = frozenset()
     closures: tuple[Closure, ...] = ()
 
-    def stretches(self, at: datetime) -> Iterator[tuple[datetime, datetime]]:
+    def _closed(self, end: datetime) -> list[Period]:
+        return [(closure.starts_at, closure.until_at or max(end, closure.starts_at)) for closure in self.closures]
+
+    def stretches(self, at: datetime) -> Iterator[Period]:
         """From when to when the line is open, ordered by their begin, from the day of `at` to a year on. They may touch and overlap."""
         today = at.astimezone(AMSTERDAM).date()
-        closures = sorted(self.closures, key=lambda closure: closure.starts_at)
         for n in range(LOOK_AHEAD.days + 2):
             day = today + timedelta(days=n)
             periods = [period for hours in self.hours if (period := hours.on(day, self.closed_days))]
-            yield from sorted(piece for period in periods for piece in _outside(period, closures))
+            yield from sorted(piece for period in periods for piece in without(period, self._closed(period[1])))
 
 
-def _outside(period: tuple[datetime, datetime], closures: Iterable[Closure]) -> Iterator[tuple[datetime, datetime]]:
-    """The pieces of a period that no closure covers; the closures come ordered by their begin."""
+def without(period: Period, taken: Iterable[Period]) -> Iterator[Period]:
+    """The pieces of a period that none of these cover, in order."""
     start, end = period
-    for closure in closures:
-        until = closure.until_at or end
-        if closure.starts_at >= end or until <= max(start, closure.starts_at):
+    for begin, until in sorted(taken):
+        if begin >= end or until <= max(start, begin):
             continue
-        if start < closure.starts_at:
-            yield start, closure.starts_at
+        if start < begin:
+            yield start, begin
         start = until
     if start < end:
         yield start, end
@@ -159,6 +165,173 @@ def opening(timetables: Iterable[Timetable], at: datetime) -> Opening:
     return Opening(open=end > at, opens_at=None, closes_at=end if at < end < at + LOOK_AHEAD else None)
 
 
+class ClosingStep(StrEnum):
+    """How far the line is on its way to closing: from 16:40 the page says it, from 16:55 who waits reads what will happen."""
+
+    OPEN = "open"
+    SOON = "soon"
+    LAST = "last"
+    CLOSED = "closed"
+
+
+def closing_step(line: Opening, at: datetime, *, soon: timedelta, last: timedelta) -> ClosingStep:
+    """Process 1.2, step Closing time: `soon` and `last` are how long before closing each step begins."""
+    if not line.open:
+        return ClosingStep.CLOSED
+    if line.closes_at is None or at < line.closes_at - soon:
+        return ClosingStep.OPEN
+    return ClosingStep.SOON if at < line.closes_at - last else ClosingStep.LAST
+
+
+def closed_since(timetable: Timetable, at: datetime) -> datetime | None:
+    """Since when the line is closed, LOOK_BACK at most; None while it is open."""
+    if is_open(timetable, at):
+        return None
+    over = takewhile(lambda period: period[0] <= at, timetable.stretches(at - LOOK_BACK))
+    return max((until for _start, until in over), default=at - LOOK_BACK)
+
+
+# ---------------------------------------------------------------- who should be there, and who was
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """Somebody's shift, without the time of absence: when this employee should be on duty."""
+
+    shift: int
+    employee: int
+    period: Period
+
+
+@dataclass(frozen=True, slots=True)
+class WasOnDuty:
+    """One duty with what was heard in it. `silences` are when its employee was not connected although heard again later."""
+
+    employee: int
+    started_at: datetime
+    ended_at: datetime | None
+    heard_at: datetime | None
+    silences: tuple[Period, ...] = ()
+
+    def covers(self, at: datetime) -> bool:
+        return self.started_at <= at and (self.ended_at is None or at < self.ended_at)
+
+    def available(self, until: datetime, silence: timedelta) -> list[Period]:
+        """When this employee was available, that is on duty and connected, up to `until`."""
+        if self.heard_at is None:
+            return []
+        end = min(moment for moment in (self.ended_at, self.heard_at + silence, until) if moment)
+        return list(without((self.started_at, end), self.silences))
+
+
+def gaps(duties: Iterable[WasOnDuty], hours: Iterable[Period], at: datetime, silence: timedelta) -> list[Period]:
+    """
+    When the line was open and nobody was available, up to `at` (P10).
+
+    From stored facts only: a watcher that was dead can hide none of it.
+    """
+    covered = [period for duty in duties for period in duty.available(at, silence)]
+    return [gap for opens, closes in joined(hours) if opens < at for gap in without((opens, min(closes, at)), covered)]
+
+
+def joined(periods: Iterable[Period]) -> list[Period]:
+    """The same time, as periods that neither touch nor overlap."""
+    found: list[Period] = []
+    for start, end in sorted(periods):
+        if found and start <= found[-1][1]:
+            found[-1] = found[-1][0], max(end, found[-1][1])
+        else:
+            found.append((start, end))
+    return found
+
+
+def unplanned(shifts: Iterable[Planned], hours: Iterable[Period]) -> list[Period]:
+    """When the line will be open and nobody is planned."""
+    planned = [shift.period for shift in shifts]
+    return [gap for period in joined(hours) for gap in without(period, planned)]
+
+
+def planned_twice(shifts: Iterable[Planned]) -> list[tuple[Planned, Planned]]:
+    """Shifts of one employee that overlap, the earlier one first."""
+    by_time = sorted(shifts, key=lambda shift: (shift.employee, shift.period))
+    return [
+        (one, other)
+        for place, one in enumerate(by_time)
+        for other in by_time[place + 1 :]
+        if other.employee == one.employee and other.period[0] < one.period[1]
+    ]
+
+
+def due_moments(shift: Planned, hours: Iterable[Period], before: timedelta) -> list[datetime]:
+    """
+    By when who is planned has to be on duty: when the shift begins, and when the line opens in it.
+
+    Process 1.2, step Start chat. A shift that begins before duty may begin (`before` the opening) is due at the opening.
+    """
+    starts, ends = shift.period
+    due = {starts for opens, closes in hours if opens - before <= starts < closes}
+    return sorted(due | {opens for opens, _closes in joined(hours) if starts <= opens < ends})
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """Somebody who was planned and not on duty when it was due. `came_at` is None for who has not come in that shift."""
+
+    shift: int
+    employee: int
+    due_at: datetime
+    came_at: datetime | None
+
+
+def late(shifts: Iterable[Planned], duties: Iterable[WasOnDuty], hours: Sequence[Period], until: datetime, before: timedelta) -> list[Late]:
+    """
+    Who was not there when the shift or the opening began, even when a colleague was, for all that was due by `until`.
+
+    Process 1.2, step Start chat: the employee with chat duty is logged in by 09:00 at the latest.
+    """
+    by_employee: dict[int, list[WasOnDuty]] = defaultdict(list)
+    for duty in duties:
+        by_employee[duty.employee].append(duty)
+    found = []
+    for shift in shifts:
+        its = by_employee[shift.employee]
+        for due in due_moments(shift, hours, before):
+            if due <= until and not any(duty.covers(due) for duty in its):
+                came = min((duty.started_at for duty in its if due < duty.started_at < shift.period[1]), default=None)
+                found.append(Late(shift.shift, shift.employee, due, came))
+    return sorted(found, key=lambda one: (one.due_at, one.employee))
+
+
+class AlarmKind(StrEnum):
+    """What asks for somebody's care, on the screens of its region until it is over."""
+
+    NOBODY_ON_DUTY = "nobody_on_duty"
+    NOBODY_AVAILABLE = "nobody_available"
+    WAITING_OFFERED_TO_NOBODY = "waiting_offered_to_nobody"
+    LATE = "late"
+    INTERRUPTED = "interrupted"
+    OVERRIDE = "override"
+    DANGER = "danger"
+    WATCH_DEAD = "watch_dead"
+    FLOOD = "flood"
+    CLAVIS = "clavis"
+    PROMISE = "promise"  # for operators: a promise that `selfcheck` found broken
+
+
+# These happened at one moment: no state of the line ends them, only somebody who takes care.
+EVENTS = frozenset({AlarmKind.OVERRIDE, AlarmKind.DANGER})
+
+
+def coverage(*, open_now: bool, on_duty: int, available: int) -> AlarmKind | None:
+    """What is wrong with who is there, if anything. Process 1.2, steps Start chat and Handover; P10."""
+    if not open_now or available:
+        return None
+    return AlarmKind.NOBODY_AVAILABLE if on_duty else AlarmKind.NOBODY_ON_DUTY
+
+
+# ---------------------------------------------------------------- being there, coming and leaving
+
+
 def is_connected(heard_at: datetime | None, at: datetime, silence: timedelta) -> bool:
     """Heard from within `silence`? A closing socket changes nothing, only the time does."""
     return heard_at is not None and at - heard_at < silence
@@ -181,7 +354,8 @@ def may_leave(*, open_now: bool, waiting: int, available_colleagues: int, held: 
     May this employee go off duty?
 
     Process 1.2, step Handover: the colleague logs out only once the other is logged in,
-    so that no chat is lost. *Available* means on duty and heard.
+    so that no chat is lost. *Available* means on duty and heard; `waiting` counts what waits in the region, interrupted
+    conversations too. After closing the last one may go when nobody of the region is waiting or held.
     """
     if held:
         return Refusal.HOLDS_CONVERSATIONS

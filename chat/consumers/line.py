@@ -404,3 +404,7 @@ def accept_conversation(conversation: UUID, *, by: Employee, at: datetime) -> No
 
 def end_conversation(conversation: UUID, **how: Any) -> None:
     _the(conversation).end(**how)
+
+
+def transfer_conversation(conversation: UUID, **how: Any) -> None:
+    _the(conversation).transfer(**how)

@@ -8,13 +8,14 @@ from uuid import UUID
 
 from django.conf import settings
 
-from chat import cookies, log, pool, presence, protocol, queue, rounds
-from chat.consumers.line import SocketLine, accept_conversation, end_conversation, header
+from chat import cookies, handover, hints, log, pool, presence, protocol, queue, rounds
+from chat.consumers.line import SocketLine, accept_conversation, end_conversation, header, transfer_conversation
 from chat.entries import New
 from chat.protocol import Close
 from chat.rules import Author
 from staffing import clock
 from staffing.access import employee_of_session
+from staffing.models import Alarm, Employee
 from staffing.refusal import Refused
 from staffing.rules import Refusal
 
@@ -37,6 +38,7 @@ class StaffLine(SocketLine):
             self.queue_frame: protocol.Queue | None = None
             self.queue_at: datetime | None = None
             self.duty_frame: protocol.DutyFrame | None = None
+            self.alarms_frame: protocol.Alarms | None = None
             rounds.running().lines.add(self)
 
     def heard(self, at: datetime) -> None:
@@ -63,9 +65,9 @@ class StaffLine(SocketLine):
             if pk not in self.followed:
                 known = facts.conversations.get(pk)
                 self.push(protocol.Gone(self._why_gone(known) if known and known.assignment else "requeued"), pk)
-        self.duty_frame = self.queue_frame = None
+        self.duty_frame = self.alarms_frame = self.queue_frame = None
         self._show_duty(facts)
-        self.push(protocol.Alarms())
+        self._show_alarms(facts)
         self._show_queue(facts)
         self.said_hello = True
         rounds.running().came(around, None, self.employee.pk)
@@ -122,6 +124,23 @@ class StaffLine(SocketLine):
             misuse=frame.misuse,
         )
 
+    async def transfer(self, frame: protocol.Transfer) -> None:
+        await pool.run(
+            transfer_conversation,
+            self.which(frame),
+            by=self.employee,
+            to=frame.to,
+            note=frame.note,
+            at=clock.now(),
+            assignment=frame.assignment,
+        )
+
+    async def phone(self, frame: protocol.Phone) -> None:
+        await pool.run(handover.telephone, self.employee, busy=frame.busy)
+
+    async def take_alarm(self, frame: protocol.TakeAlarm) -> None:
+        await pool.run(take_alarm, frame.alarm, by=self.employee, at=clock.now())
+
     # ------------------------------------------------------------ the round
 
     def show(self, facts: queue.Facts) -> None:
@@ -143,6 +162,7 @@ class StaffLine(SocketLine):
                     self.show_state(seen, facts.staff_state(seen.pk))
                     self.show_read(seen.pk, Author.CHATTER, seen.chatter_read)
         self._show_duty(facts)
+        self._show_alarms(facts)
         self._show_queue(facts)
 
     async def _newly_held(self, facts: queue.Facts, seen: queue.Seen) -> None:
@@ -164,6 +184,12 @@ class StaffLine(SocketLine):
             self.duty_frame = frame
             self.push(frame)
 
+    def _show_alarms(self, facts: queue.Facts) -> None:
+        frame = facts.standing(self.employee.region_id)
+        if frame != self.alarms_frame:
+            self.alarms_frame = frame
+            self.push(frame)
+
     def _show_queue(self, facts: queue.Facts) -> None:
         frame, last = facts.queue(self.employee.pk), self.queue_frame
         is_news = last is None or (frame.waiting, frame.room) != (last.waiting, last.room)
@@ -182,5 +208,23 @@ class StaffLine(SocketLine):
         protocol.End: end,
         protocol.Ping: SocketLine.ping,
         protocol.Accept: accept,
+        protocol.Transfer: transfer,
+        protocol.Phone: phone,
+        protocol.TakeAlarm: take_alarm,
         protocol.Unavailable: SocketLine.not_yet,
     }
+
+
+def take_alarm(alarm: str, *, by: Employee, at: datetime) -> None:
+    """Raises Refused: not_found for what does not stand for this region, not_allowed for what nobody can take."""
+    if alarm == queue.NOT_WATCHED:
+        raise Refused(Refusal.NOT_ALLOWED)
+    try:
+        pk = UUID(alarm)
+    except ValueError:
+        raise Refused(Refusal.NOT_FOUND) from None
+    found = Alarm.objects.standing().for_region(by.region_id).filter(pk=pk).first()
+    if found is None:
+        raise Refused(Refusal.NOT_FOUND)
+    found.take(by=by, at=at)
+    hints.changed()

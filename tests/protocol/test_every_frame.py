@@ -46,14 +46,14 @@ end                     | bad_frame    | not_found   | not_found   | state      
 end, misuse             | bad_frame    | not_found   | not_found   | state            | state            | -                | not_found        | not_found
 end, old assignment     | bad_frame    | not_found   | not_found   | not_allowed      | not_allowed      | not_allowed      | not_found        | not_found
 accept                  | bad_frame    | welcome     | not_on_duty | already_accepted | already_accepted | already_accepted | already_accepted | not_found
-transfer                | bad_frame    | not_allowed | not_allowed | not_allowed      | not_allowed      | not_allowed      | not_allowed      | not_allowed
+transfer                | bad_frame    | not_found   | not_found   | not_allowed      | not_allowed      | ended            | not_found        | not_found
 reveal                  | bad_frame    | not_allowed | not_allowed | not_allowed      | not_allowed      | not_allowed      | not_allowed      | not_allowed
 offer_call              | bad_frame    | not_allowed | not_allowed | not_allowed      | not_allowed      | not_allowed      | not_allowed      | not_allowed
 call_done               | bad_frame    | not_allowed | not_allowed | not_allowed      | not_allowed      | not_allowed      | not_allowed      | not_allowed
 steps                   | bad_frame    | not_allowed | not_allowed | not_allowed      | not_allowed      | not_allowed      | not_allowed      | not_allowed
 danger                  | bad_frame    | not_allowed | not_allowed | not_allowed      | not_allowed      | not_allowed      | not_allowed      | not_allowed
-phone                   | bad_frame    | not_allowed | not_allowed | not_allowed      | not_allowed      | not_allowed      | not_allowed      | not_allowed
-take_alarm              | bad_frame    | not_allowed | not_allowed | not_allowed      | not_allowed      | not_allowed      | not_allowed      | not_allowed
+phone                   | bad_frame    | -           | not_on_duty | -                | -                | -                | -                | -
+take_alarm              | bad_frame    | not_found   | not_found   | not_found        | not_found        | not_found        | not_found        | not_found
 ping                    | bad_frame    | -           | -           | -                | -                | -                | -                | -
 ping, now               | bad_frame    | pong        | pong        | pong             | pong             | pong             | pong             | pong
 decline_call            | bad_frame    | bad_frame   | bad_frame   | bad_frame        | bad_frame        | bad_frame        | bad_frame        | bad_frame

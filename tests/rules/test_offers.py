@@ -213,34 +213,35 @@ def test_exactly_what_is_offered_can_be_taken(waiting, on_duty, at):
     for who in on_duty:
         offered = {one.conversation for one in found[who.employee]}
         for one in waiting:
-            no = may_accept(state=State.WAITING, chat=one, by=who, region_is_staffed=one.region in staffed, at=at)
+            no = may_accept(chat=one, by=who, staffed=staffed, at=at)
             assert (no is None) == (one.conversation in offered)
 
 
 @pytest.mark.parametrize(
-    ("state", "by", "refusal"),
+    ("one", "by", "refusal"),
     [
-        (State.WAITING, None, Refusal.NOT_ON_DUTY),
-        (State.ACTIVE, None, Refusal.NOT_ON_DUTY),
-        (State.ACTIVE, somebody(), Refusal.ALREADY_ACCEPTED),
-        (State.ENDED, somebody(), Refusal.ALREADY_ACCEPTED),
-        (State.WAITING, somebody(region=THERE, room=0), Refusal.NO_ROOM),
-        (State.WAITING, somebody(region=THERE, room=-1), Refusal.NO_ROOM),
-        (State.WAITING, somebody(region=THERE, room=1), Refusal.NOT_ALLOWED),
-        (State.WAITING, somebody(room=0), None),
-        (State.WAITING, somebody(room=-2), None),
+        (chat(), None, Refusal.NOT_ON_DUTY),
+        (None, None, Refusal.NOT_ON_DUTY),
+        (None, somebody(), Refusal.ALREADY_ACCEPTED),
+        (replace(chat(), to=2), somebody(1), Refusal.ALREADY_ACCEPTED),
+        (replace(chat(), to=1), somebody(1, THERE, room=0), None),
+        (chat(), somebody(region=THERE, room=0), Refusal.NO_ROOM),
+        (chat(), somebody(region=THERE, room=-1), Refusal.NO_ROOM),
+        (chat(), somebody(region=THERE, room=1), Refusal.NOT_ALLOWED),
+        (chat(), somebody(room=0), None),
+        (chat(), somebody(room=-2), None),
     ],
 )
-def test_an_accept_is_refused_with_the_reason_that_helps(state, by, refusal):
-    waiting = chat() if state is State.WAITING else None
-
-    assert may_accept(state=state, chat=waiting, by=by, region_is_staffed=True, at=NOW) is refusal
+def test_an_accept_is_refused_with_the_reason_that_helps(one, by, refusal):
+    assert may_accept(chat=one, by=by, staffed={HERE}, at=NOW) is refusal
 
 
 def test_an_offer_is_named_by_why_it_is_made():
-    assert offer(chat(region=HERE), somebody(region=HERE), region_is_staffed=True, at=NOW) is OfferKind.OWN
-    assert offer(chat(region=THERE), somebody(region=HERE), region_is_staffed=False, at=NOW) is OfferKind.OVERFLOW
-    assert offer(chat(region=None), somebody(region=HERE), region_is_staffed=False, at=NOW) is OfferKind.ANYWHERE
+    assert offer(chat(region=HERE), somebody(region=HERE), {HERE}, NOW) is OfferKind.OWN
+    assert offer(chat(region=THERE), somebody(region=HERE), {HERE}, NOW) is OfferKind.OVERFLOW
+    assert offer(chat(region=None), somebody(region=HERE), {HERE}, NOW) is OfferKind.ANYWHERE
+    assert offer(replace(chat(region=THERE), interrupted=True), somebody(region=HERE), {HERE}, NOW) is OfferKind.INTERRUPTED
+    assert offer(replace(chat(region=THERE), to=1), somebody(1, region=HERE), {HERE}, NOW) is OfferKind.TRANSFER
 
 
 # ---------------------------------------------------------------- writing

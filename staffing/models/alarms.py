@@ -1,0 +1,180 @@
+"""What asks for somebody's care, and the watch that finds it."""
+
+import uuid
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Self
+
+from django.db import IntegrityError, models, transaction
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from staffing.models.people import Employee
+from staffing.models.regions import Region
+from staffing.refusal import Refused
+from staffing.rules import EVENTS, AlarmKind, Refusal
+
+LABELS = {
+    AlarmKind.NOBODY_ON_DUTY: _("Nobody is on duty"),
+    AlarmKind.NOBODY_AVAILABLE: _("Nobody on duty can be reached"),
+    AlarmKind.WAITING_OFFERED_TO_NOBODY: _("A chat waits and nobody sees it"),
+    AlarmKind.LATE: _("Planned, and not on duty"),
+    AlarmKind.INTERRUPTED: _("A conversation has lost its employee"),
+    AlarmKind.OVERRIDE: _("Duty was ended against the rule"),
+    AlarmKind.DANGER: _("Acute danger"),
+    AlarmKind.WATCH_DEAD: _("Nobody watches the line"),
+    AlarmKind.FLOOD: _("Far more chats begin than usual"),
+    AlarmKind.CLAVIS: _("Registrations do not reach Clavis"),
+    AlarmKind.PROMISE: _("A promise of the line is broken"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Something that has to be cared for now. `region` is None when it is everybody's; `about` tells two of a kind apart."""
+
+    kind: AlarmKind
+    region: int | None
+    about: str = ""
+    employee: int | None = None
+    conversation: uuid.UUID | None = None
+    text: str = ""
+
+    @property
+    def key(self) -> str:
+        return f"{self.kind}/{self.region or ''}/{self.about}"
+
+
+class AlarmQuerySet(models.QuerySet["Alarm"]):
+    def standing(self) -> Self:
+        return self.filter(over_at=None)
+
+    def for_region(self, region_id: int | None) -> Self:
+        """What this region has to see: its own, and what is everybody's."""
+        return self.filter(Q(region=region_id) | Q(region=None))
+
+
+class AlarmManager(models.Manager["Alarm"]):
+    def stand(self, found: Found, *, at: datetime) -> bool:
+        """From now on this alarm stands, until it is over; is it new?"""
+        try:
+            with transaction.atomic():
+                self.create(
+                    kind=found.kind,
+                    region_id=found.region,
+                    key=found.key,
+                    employee_id=found.employee,
+                    conversation=found.conversation,
+                    text=found.text[:400],
+                    since_at=at,
+                    mail_at=at,
+                    hook_at=at,
+                )
+            return True
+        except IntegrityError:  # it stands already
+            return False
+
+    def settle(self, kinds: Collection[AlarmKind], found: Iterable[Found], *, at: datetime) -> bool:
+        """Of these kinds exactly what was found stands: what is new begins, what is no longer so is over. Did anything change?"""
+        wanted = {one.key: one for one in found}
+        standing = dict(self.filter(over_at=None, kind__in=kinds).values_list("key", "pk"))
+        over = [pk for key, pk in standing.items() if key not in wanted]
+        if over:
+            self.filter(pk__in=over, over_at=None).update(over_at=at)
+        new = [self.stand(one, at=at) for key, one in wanted.items() if key not in standing]
+        return bool(over) or any(new)
+
+    def put_away(self, *, at: datetime, after: timedelta) -> bool:
+        """What happened at one moment is over some time after somebody has taken it."""
+        taken = self.filter(over_at=None, kind__in=EVENTS, taken_at__lte=at - after)
+        return bool(taken.update(over_at=at))
+
+
+class Alarm(models.Model):
+    """Stands from `since_at` until it is over, on every staff screen of its region; somebody may take it meanwhile."""
+
+    retention = "2 years: figures of coverage"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    kind = models.CharField(_("what"), max_length=30, choices=[(kind.value, label) for kind, label in LABELS.items()])
+    region = models.ForeignKey(Region, models.PROTECT, verbose_name=_("region"), null=True)
+    key = models.CharField(max_length=200, editable=False)
+    employee = models.ForeignKey(Employee, models.PROTECT, verbose_name=_("about"), null=True, related_name="+")
+    conversation = models.UUIDField(_("conversation"), null=True)
+    text = models.CharField(_("in words"), max_length=400, blank=True)
+    since_at = models.DateTimeField(_("since"))
+    taken_by = models.ForeignKey(Employee, models.PROTECT, verbose_name=_("taken by"), null=True, related_name="+")
+    taken_at = models.DateTimeField(_("taken"), null=True)
+    over_at = models.DateTimeField(_("over"), null=True)
+    # When it is to be told next, by mail and over the hook; empty when that is done, or nobody has asked for it.
+    mail_at = models.DateTimeField(null=True, editable=False)
+    hook_at = models.DateTimeField(null=True, editable=False)
+    attempts = models.PositiveSmallIntegerField(default=0, editable=False)
+
+    objects = AlarmManager.from_queryset(AlarmQuerySet)()
+
+    class Meta:
+        verbose_name = _("alarm")
+        verbose_name_plural = _("alarms")
+        ordering = ["-since_at"]
+        constraints = [models.UniqueConstraint(fields=["key"], condition=Q(over_at=None), name="stands_once")]
+        indexes = [models.Index(fields=["since_at"], name="alarms_by_time")]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()}"
+
+    @transaction.atomic
+    def take(self, *, by: Employee, at: datetime) -> None:
+        """I take care of this; the first who says so counts. Raises Refused: not_found when it is over."""
+        self.refresh_from_db(from_queryset=Alarm.objects.select_for_update(of=("self",), no_key=True))
+        if self.over_at is not None:
+            raise Refused(Refusal.NOT_FOUND)
+        if self.taken_by_id is None:
+            self.taken_by, self.taken_at = by, at
+            self.save(update_fields=["taken_by", "taken_at"])
+
+
+class WatchManager(models.Manager["Watch"]):
+    def claim(self, *, by: str, at: datetime, lease: timedelta, blind: timedelta) -> "Watch | None":
+        """
+        The watch, if it is this process's turn: one acts, and another takes over when its lease has run out.
+
+        Who finds that nobody has watched for `blind` sees for as long what comes back before acting on silence.
+        """
+        self.get_or_create(pk=1, defaults={"by": by, "until_at": at})
+        mine = self.filter(Q(by=by) | Q(until_at__lte=at), pk=1).update(by=by, until_at=at + lease)
+        if not mine:
+            return None
+        watch = self.get(pk=1)
+        if watch.heartbeat_at and watch.heartbeat_at <= at - blind:
+            watch.blind_until = at + blind
+            watch.save(update_fields=["blind_until"])
+        return watch
+
+
+class Watch(models.Model):
+    """Who watches the line, and when that was last done: one row (P10)."""
+
+    retention = "kept: no person"
+
+    by = models.CharField(max_length=64)
+    until_at = models.DateTimeField()
+    heartbeat_at = models.DateTimeField(null=True)
+    blind_until = models.DateTimeField(null=True)
+    checked_at = models.DateTimeField(null=True)  # by `selfcheck`
+    broken = models.JSONField(default=list)  # what it found
+    ahead = models.DurationField(null=True)  # how far this process's clock is ahead of the database's
+
+    objects = WatchManager()
+
+    def __str__(self) -> str:
+        return self.by
+
+    def watched(self, *, at: datetime) -> None:
+        """The heartbeat, when everything has been looked at."""
+        self.heartbeat_at = at
+        self.save(update_fields=["heartbeat_at"])
+
+    def is_blind(self, at: datetime) -> bool:
+        return self.blind_until is not None and at < self.blind_until

@@ -1,0 +1,247 @@
+"""Who should be there and who is: shifts and absence as planned, duty as it was."""
+
+import json
+from collections import defaultdict
+from datetime import datetime, timedelta
+from typing import Any, Self
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import connection, models, transaction
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from staffing import rules
+from staffing.models.people import Employee
+from staffing.refusal import Refused
+from staffing.rules import Refusal
+
+LONGEST = timedelta(hours=24)
+
+
+class PeriodQuerySet(models.QuerySet[Any]):
+    def during(self, start: datetime, end: datetime) -> Self:
+        """What touches this stretch of time."""
+        return self.filter(starts_at__lt=end, ends_at__gt=start)
+
+    def in_region(self, region_id: int | None) -> Self:
+        return self.filter(employee__region=region_id)
+
+
+class Period(models.Model):
+    """From when until when something is planned for an employee."""
+
+    starts_at = models.DateTimeField(_("from"))
+    ends_at = models.DateTimeField(_("until"))
+
+    objects = PeriodQuerySet.as_manager()
+
+    class Meta:
+        abstract = True
+        ordering = ["starts_at"]
+
+    def clean(self) -> None:
+        if self.starts_at and self.ends_at and self.ends_at <= self.starts_at:
+            raise ValidationError({"ends_at": _("This has to be later than the beginning.")})
+
+
+class Shift(Period):
+    """Planned time: this employee should be on duty then. What has begun stays as it was planned."""
+
+    retention = "2 years: figures of coverage"
+
+    employee = models.ForeignKey(Employee, models.PROTECT, verbose_name=_("employee"), related_name="shifts")
+
+    class Meta(Period.Meta):
+        verbose_name = _("shift")
+        verbose_name_plural = _("shifts")
+        constraints = [
+            models.CheckConstraint(condition=Q(ends_at__gt=F("starts_at")), name="shift_ends_after_it_starts"),
+            models.UniqueConstraint(
+                fields=["employee", "starts_at"],
+                name="one_shift_at_a_time",
+                violation_error_message=_("This employee has a shift from that moment already."),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.employee} {self.starts_at:%Y-%m-%d %H:%M}"
+
+    def clean(self) -> None:
+        super().clean()
+        if self.starts_at and self.ends_at and self.ends_at - self.starts_at > LONGEST:
+            raise ValidationError({"ends_at": _("A shift lasts 24 hours at most.")})
+
+
+class Absence(Period):
+    """An employee is not there although planned. Why is nobody's business here: no reason is kept."""
+
+    retention = "2 years: figures of coverage"
+
+    employee = models.ForeignKey(Employee, models.PROTECT, verbose_name=_("employee"), related_name="absences")
+
+    class Meta(Period.Meta):
+        verbose_name = _("absence")
+        verbose_name_plural = _("absences")
+        constraints = [models.CheckConstraint(condition=Q(ends_at__gt=F("starts_at")), name="absence_ends_after_it_starts")]
+
+    def __str__(self) -> str:
+        return f"{self.employee} {self.starts_at:%Y-%m-%d %H:%M}"
+
+
+def planned(region_id: int | None, start: datetime, end: datetime) -> list[rules.Planned]:
+    """The shifts of a region that touch this stretch, whole, without the time of absence: one value for each piece that is left."""
+    away: dict[int, list[rules.Period]] = defaultdict(list)
+    shifts = list(Shift.objects.in_region(region_id).during(start, end))
+    if shifts:
+        first, last = min(shift.starts_at for shift in shifts), max(shift.ends_at for shift in shifts)
+        for absence in Absence.objects.in_region(region_id).during(first, last):
+            away[absence.employee_id].append((absence.starts_at, absence.ends_at))
+    return [
+        rules.Planned(shift.pk, shift.employee_id, piece)
+        for shift in shifts
+        for piece in rules.without((shift.starts_at, shift.ends_at), away[shift.employee_id])
+    ]
+
+
+class DutyQuerySet(models.QuerySet["Duty"]):
+    def running(self) -> Self:
+        return self.filter(ended_at=None)
+
+    def in_region(self, region_id: int | None) -> Self:
+        return self.filter(employee__region=region_id)
+
+    def during(self, start: datetime, end: datetime) -> Self:
+        """What touches this stretch of time."""
+        return self.filter(Q(ended_at=None) | Q(ended_at__gt=start), started_at__lt=end)
+
+    def as_was_on_duty(self) -> list[rules.WasOnDuty]:
+        """These duties with what was heard in them, as the rules take them."""
+        silences: dict[int, list[rules.Period]] = defaultdict(list)
+        for duty, start, end in Silence.objects.filter(duty__in=self).values_list("duty", "from_at", "until_at"):
+            silences[duty].append((start, end))
+        return [
+            rules.WasOnDuty(duty.employee_id, duty.started_at, duty.ended_at, duty.heard_at, tuple(sorted(silences[duty.pk])))
+            for duty in self
+        ]
+
+
+# An employee who is heard again after a silence leaves a row of it, by the statement that writes down that they were heard: so a
+# gap is a stored fact whether or not anybody watched (P10). Of two processes the second finds the row and leaves it.
+HEARD = {
+    "postgresql": """
+        WITH n AS (SELECT * FROM unnest(%s::bigint[], %s::timestamptz[]) AS n(employee, heard)),
+        silent AS (
+          INSERT INTO staffing_silence (duty_id, from_at, until_at)
+          SELECT d.id, s.since, n.heard FROM staffing_duty d JOIN n ON d.employee_id = n.employee
+          CROSS JOIN LATERAL (SELECT coalesce(d.heard_at + make_interval(secs => %s), d.started_at) AS since) s
+          WHERE d.ended_at IS NULL AND n.heard > s.since
+          ON CONFLICT DO NOTHING
+        )
+        UPDATE staffing_duty SET heard_at = GREATEST(heard_at, n.heard) FROM n WHERE employee_id = n.employee AND ended_at IS NULL""",
+    "sqlite": "UPDATE staffing_duty SET heard_at = MAX(COALESCE(heard_at, ''), json_extract(n.value, '$[1]')) FROM json_each(%s) AS n"
+    " WHERE employee_id = json_extract(n.value, '$[0]') AND ended_at IS NULL",
+}
+
+
+class DutyManager(models.Manager["Duty"]):
+    @transaction.atomic
+    def start(self, *, employee: Employee, may: Refusal | None, at: datetime) -> "Duty":
+        """Go on duty; starting twice is the same duty. `may` is the answer of rules.may_start_duty. Raises Refused."""
+        employee.lock()
+        if running := self.filter(employee=employee, ended_at=None).first():
+            return running
+        if not employee.answers_chats:
+            raise Refused(Refusal.NOT_ALLOWED)
+        if may:
+            raise Refused(may)
+        return self.create(employee=employee, started_at=at)
+
+    def heard(self, heard: dict[int, datetime]) -> None:
+        """These employees were heard on their line at these moments (kept in memory and written together). In a transaction."""
+        with connection.cursor() as cursor:
+            if connection.vendor == "postgresql":
+                cursor.execute(HEARD["postgresql"], [list(heard), list(heard.values()), settings.SILENCE.total_seconds()])
+                return
+            for duty in self.filter(employee__in=heard, ended_at=None):  # the transaction is the lock
+                since, now = duty.heard_at + settings.SILENCE if duty.heard_at else duty.started_at, heard[duty.employee_id]
+                if now > since:
+                    Silence.objects.get_or_create(duty=duty, from_at=since, defaults={"until_at": now})
+            adapt = connection.ops.adapt_datetimefield_value
+            cursor.execute(HEARD["sqlite"], [json.dumps([(employee, str(adapt(at))) for employee, at in heard.items()])])
+
+
+class Duty(models.Model):
+    """Actual time: begins and ends by decision, never by silence. `heard_at` is when its employee was last heard on the line."""
+
+    retention = "2 years: figures of coverage"
+
+    employee = models.ForeignKey(Employee, models.PROTECT, verbose_name=_("employee"), related_name="duties")
+    started_at = models.DateTimeField(_("started"))
+    ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
+    heard_at = models.DateTimeField(_("last heard"), null=True, blank=True)
+    on_telephone = models.BooleanField(_("on the telephone"), default=False, db_default=False)
+    # Set when somebody else ended it although the rule of the handover said no.
+    ended_by = models.ForeignKey(Employee, models.PROTECT, verbose_name=_("ended by"), null=True, blank=True, related_name="+")
+    reason = models.CharField(_("reason"), max_length=400, blank=True, db_default="")
+
+    objects = DutyManager.from_queryset(DutyQuerySet)()
+
+    class Meta:
+        verbose_name = _("duty")
+        verbose_name_plural = _("duties")
+        ordering = ["-started_at"]
+        constraints = [
+            models.UniqueConstraint(fields=["employee"], condition=models.Q(ended_at=None), name="one_running_duty"),
+        ]
+        indexes = [models.Index(fields=["started_at"], name="duties_by_time")]
+
+    def __str__(self) -> str:
+        return f"{self.employee} {self.started_at:%Y-%m-%d %H:%M}"
+
+    def is_connected(self, at: datetime, silence: timedelta) -> bool:
+        return rules.is_connected(self.heard_at, at, silence)
+
+    def end(self, *, held: int, open_now: bool, waiting: int, at: datetime) -> None:
+        """
+        Go off duty. The caller (chat/handover.py) has locked region and employee and counted `held` and `waiting`.
+
+        Raises Refused: holds_conversations, last_one.
+        """
+        colleagues = Duty.objects.running().in_region(self.employee.region_id).exclude(pk=self.pk)
+        available = sum(1 for duty in colleagues if duty.is_connected(at, settings.SILENCE))
+        if refusal := rules.may_leave(open_now=open_now, waiting=waiting, available_colleagues=available, held=held):
+            raise Refused(refusal)
+        self.ended_at = at
+        self.save(update_fields=["ended_at"])
+
+    def override(self, *, by: Employee, reason: str, at: datetime) -> None:
+        """Ended by somebody who answers for it, against the rule of the handover: who and why stays readable."""
+        self.ended_at, self.ended_by, self.reason = at, by, reason
+        self.save(update_fields=["ended_at", "ended_by", "reason"])
+
+    def telephone(self, *, busy: bool) -> None:
+        """This employee is on the telephone, and has no room for others' chats meanwhile; or is no longer."""
+        self.on_telephone = busy
+        self.save(update_fields=["on_telephone"])
+
+
+class Silence(models.Model):
+    """When somebody on duty was not connected, and heard again later. Before `from_at` the time of grace is over already."""
+
+    retention = "2 years: figures of coverage"
+
+    duty = models.ForeignKey(Duty, models.CASCADE, related_name="silences", db_index=False)
+    from_at = models.DateTimeField()
+    until_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["duty", "from_at"], name="one_silence")]
+
+    def __str__(self) -> str:
+        return f"{self.from_at:%Y-%m-%d %H:%M}"
+
+
+def were_on_duty(region_id: int | None, start: datetime, end: datetime) -> list[rules.WasOnDuty]:
+    """Who of a region was on duty in this stretch, and what was heard of them."""
+    return Duty.objects.in_region(region_id).during(start, end).as_was_on_duty()
