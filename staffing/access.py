@@ -231,3 +231,17 @@ class ReadOnlyAdmin(OversightAdmin):
     changed_by: frozenset[str] = frozenset()
     has_history = False
     actions = None
+
+
+class OfTheRegion(OversightAdmin):
+    """What a coordinator keeps for the own region; rows without a region are for all of them and the administrator's."""
+
+    region_lookup = "region"
+    added_by = changed_by = removed_by = COORDINATION
+    actions: Any = None
+
+    def visible_to(self, user: Any) -> models.Q:
+        return super().visible_to(user) | models.Q(region=None)
+
+    def get_list_filter(self, request: HttpRequest) -> Any:
+        return [*super().get_list_filter(request), *(["region"] if is_national(request.user) else [])]

@@ -1,0 +1,11 @@
+"""Oversight of people and time."""
+
+from django.contrib import admin
+from django.contrib.auth.models import Group
+
+from staffing.admin import duty, hours, looks, people, regions
+
+__all__ = ["duty", "hours", "looks", "people", "regions"]
+
+# Rights follow the employee's role; groups would be a second place that gives them.
+admin.site.unregister(Group)
