@@ -280,7 +280,9 @@ class Conversation(models.Model):
             return
         kind = rules.kind_of_end(by=by, misuse=misuse, accepted=self.accepted_at is not None, peer=self.chatter_peer(at))
         self.state, self.ended_at, self.end_kind, self.ended_by = State.ENDED, at, kind, by
-        self.save(update_fields=["state", "ended_at", "end_kind", "ended_by"])
+        # Nobody took it over: whoever was in it last registers it (P11).
+        self.holder = self.holder or self.lost_holder
+        self.save(update_fields=["state", "ended_at", "end_kind", "ended_by", "holder"])
         signals.ended.send(Conversation, conversation=self, at=at)
         transaction.on_commit(hints.changed)
 
