@@ -10,10 +10,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property, lru_cache
 from itertools import count
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Count, Q
+from django.db.models import Count, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
 from django.utils.translation import override as translation_override
 
 from chat import crypto, entries, hints, protocol, rules
@@ -32,22 +34,22 @@ STEPS = {State.WAITING: 0, State.ACTIVE: 1, State.ENDED: 2}
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One conversation at the moment of the look."""
+    """One conversation at the moment of the look; its fields in the order of FIELDS."""
 
     pk: UUID
     region: int | None
     role: str
     state: State
     holder: int | None
-    holder_name: str
+    holder_name: str | None
     assignment: int
     last_seq: int
     since: datetime
     started_at: datetime
     ended_at: datetime | None
     ended_by: str
-    registered: bool
-    left: bool
+    registered_at: datetime | None
+    left_at: datetime | None
     heard_at: datetime | None
     chatter_read: int
     employee_read: int
@@ -58,6 +60,19 @@ class Seen:
     offered_to: int | None
     offered_at: datetime | None
     note: bytes
+
+    @classmethod
+    def of(cls, row: tuple[Any, ...]) -> "Seen":
+        pk, region, role, state, *rest = row
+        return cls(pk, region, role, State(state), *rest)
+
+    @property
+    def registered(self) -> bool:
+        return self.registered_at is not None
+
+    @property
+    def left(self) -> bool:
+        return self.left_at is not None
 
     @property
     def step(self) -> tuple[int, int]:
@@ -71,7 +86,7 @@ class Seen:
         if self.state is not State.ACTIVE:
             return None
         if self.interrupted_at:
-            return rules.Waiting(self.pk, self.region, self.interrupted_at, overflow_after, True, self.lost_region)
+            return rules.Waiting(self.pk, self.region, self.interrupted_at, overflow_after, interrupted=True, lost_region=self.lost_region)
         return rules.Waiting(self.pk, self.region, self.offered_at, overflow_after, to=self.offered_to) if self.offered_at else None
 
     def chatter_peer(self, at: datetime) -> Peer:
@@ -170,9 +185,9 @@ class Facts:
             return protocol.StateFrame(State.WAITING, rules.position(mine, self.waiting), None, None)
         peer = None
         if seen.state is State.ACTIVE and seen.holder:
-            duty = self.on_duty.get(seen.holder or 0)
+            duty = self.on_duty.get(seen.holder)
             peer = Peer.HERE if duty and duty.is_connected(self.at) else Peer.LOST
-        return protocol.StateFrame(seen.state, None, seen.holder_name or None, peer)
+        return protocol.StateFrame(seen.state, None, seen.holder_name, peer)
 
     def first_seq(self, pk: UUID) -> int:
         """
@@ -212,7 +227,7 @@ class Facts:
     def staff_state(self, pk: UUID) -> protocol.StateFrame:
         seen = self.conversations[pk]
         peer = seen.chatter_peer(self.at) if seen.state is State.ACTIVE else None
-        return protocol.StateFrame(seen.state, None, seen.holder_name or None, peer, hidden=False, offered_to=seen.offered_to)
+        return protocol.StateFrame(seen.state, None, seen.holder_name, peer, hidden=False, offered_to=seen.offered_to)
 
     def staff_welcome(self, pk: UUID) -> protocol.StaffWelcome:
         seen = self.conversations[pk]
@@ -316,7 +331,7 @@ def _name_of(code: str) -> str:
     return Municipality.objects.filter(cbs_code=code).values_list("name", flat=True).first() or ""
 
 
-FIELDS = (
+FIELDS: tuple[Any, ...] = (
     "pk",
     "region",
     "role",
@@ -332,8 +347,8 @@ FIELDS = (
     "registered_at",
     "left_at",
     "presence__heard_at",
-    "presence__chatter_read",
-    "presence__employee_read",
+    Coalesce("presence__chatter_read", 0),  # its row goes with the text
+    Coalesce("presence__employee_read", 0),
     "municipality",
     "interrupted_at",
     "lost_holder",
@@ -360,24 +375,16 @@ def look(conversations: Collection[UUID], employees: Collection[int], at: dateti
     if employees:
         about |= Q(state=State.ACTIVE, offered_to__in=among(employees))
         about |= Q(holder__in=among(employees)) & (Q(state=State.ACTIVE) | Q(state=State.ENDED, registered_at=None))
-    found = {}
-    for row in Conversation.objects.filter(about).order_by().values_list(*FIELDS):
-        (pk, region, role, state, holder, name, assignment, last, since, started, ended, ended_by, registered, left, heard, c, e, place) = (
-            row[:18]
-        )
-        interrupted, lost_holder, lost_region, offered_to, offered_at, note = row[18:]
-        found[pk] = Seen(
-            pk, region, role, State(state), holder, name or "", assignment, last, since, started, ended, ended_by,
-            registered is not None, left is not None, heard, c or 0, e or 0, bytes(place),
-            interrupted, lost_holder, lost_region, offered_to, offered_at, bytes(note),
-        )  # fmt: skip
+    rows = Conversation.objects.filter(about).order_by().values_list(*FIELDS)
+    held = Conversation.objects.active().filter(holder=OuterRef("employee")).order_by().values("holder").annotate(number=Count("*"))
     running = (
         Duty.objects.running()
-        .annotate(held=Count("employee__conversations", filter=Q(employee__conversations__state=State.ACTIVE)))
+        .annotate(held=Coalesce(Subquery(held.values("number")), 0))
         .values_list(
             "employee", "employee__name", "employee__region", "employee__maximum", "held", "started_at", "heard_at", "on_telephone"
         )
     )
+    found = {seen.pk: seen for seen in map(Seen.of, rows)}
     duties = {row[0]: OnDutyNow(*row) for row in running.order_by()}
     regions = {
         pk: RegionNow(code, after or settings.OVERFLOW_AFTER)

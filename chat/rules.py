@@ -122,7 +122,7 @@ def offer(chat: Waiting, to: OnDuty, staffed: Collection[int | None], at: dateti
         return OfferKind.INTERRUPTED if chat.interrupted else OfferKind.OWN
     if to.room <= 0:
         return None
-    if chat.region is not None and home & set(staffed) and at < chat.since + chat.overflow_after:
+    if chat.region is not None and not home.isdisjoint(staffed) and at < chat.since + chat.overflow_after:
         return None
     if chat.interrupted:
         return OfferKind.INTERRUPTED
@@ -151,10 +151,16 @@ def offers(waiting: Iterable[Waiting], on_duty: Sequence[OnDuty], at: datetime) 
 
 
 def offered_to_nobody(waiting: Iterable[Waiting], on_duty: Sequence[OnDuty], at: datetime) -> set[UUID]:
-    """The conversations that nobody available is offered: for each of them an alarm stands (P7)."""
-    found = offers(waiting := list(waiting), on_duty, at)
+    """
+    The conversations that nobody available is offered: for each of them an alarm stands (P7).
+
+    None of those that are passed on: their employee holds them until the colleague takes over, and when that one is gone they are
+    interrupted.
+    """
+    to_anybody = [chat for chat in waiting if chat.to is None]
+    found = offers(to_anybody, on_duty, at)
     seen = {one.conversation for employee in on_duty if employee.is_available(at) for one in found[employee.employee]}
-    return {chat.conversation for chat in waiting if chat.conversation not in seen}
+    return {chat.conversation for chat in to_anybody} - seen
 
 
 def next_change(waiting: Iterable[Waiting], on_duty: Iterable[OnDuty], at: datetime) -> datetime | None:
@@ -179,17 +185,17 @@ def may_accept(*, chat: Waiting | None, by: OnDuty | None, staffed: Collection[i
     return Refusal.NO_ROOM if by.room <= 0 else Refusal.NOT_ALLOWED
 
 
-def may_transfer(*, state: State, held: bool, to_is_colleague: bool, to_is_on_duty: bool) -> Refusal | None:
+def may_transfer(*, state: State, holder: int | None, by: int, to: OnDuty | None, regions: Collection[int | None]) -> Refusal | None:
     """
-    May this conversation be passed on? Process 1.2, step Handover: to a colleague who is on duty.
+    May `by` pass this conversation on? Process 1.2, step Handover: to a colleague who is on duty.
 
-    A colleague is somebody else of the sender's region or of the conversation's.
+    A colleague is somebody else of the sender's region or of the conversation's: `regions`.
     """
-    if not held:
+    if holder != by:
         return Refusal.NOT_FOUND
     if state is State.ENDED:
         return Refusal.ENDED
-    return None if to_is_colleague and to_is_on_duty else Refusal.NOT_ALLOWED
+    return None if to and to.employee != by and to.region in regions else Refusal.NOT_ALLOWED
 
 
 def must_reoffer(*, on_duty: bool, heard_at: datetime | None, accepted_at: datetime, at: datetime, after: timedelta) -> bool:

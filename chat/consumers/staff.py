@@ -102,12 +102,11 @@ class StaffLine(SocketLine):
         await pool.run(self._standing)
         await pool.run(accept_conversation, frame.conversation, by=self.employee, at=at)
         facts = await pool.run(queue.look, {frame.conversation}, {self.employee.pk}, at)
-        if (seen := facts.conversations.get(frame.conversation)) and seen.is_held_by(self.employee.pk) and seen.pk not in self.followed:
-            await self._welcome(facts, seen, 0)
-            self.show_state(seen, facts.staff_state(seen.pk))
+        if (seen := facts.conversations.get(frame.conversation)) and seen.is_held_by(self.employee.pk):
+            await self._newly_held(facts, seen)
 
     def _standing(self) -> None:
-        """Looked at again at every accept: account, role and session may be gone since the connect (threat-model S3)."""
+        """Looked at again at every accept and transfer: account, role and session may be gone since the connect (threat-model S3)."""
         employee = employee_of_session(self.session_key or "")
         if employee is None or not employee.answers_chats:
             raise Refused(Refusal.NOT_ALLOWED)
@@ -125,9 +124,11 @@ class StaffLine(SocketLine):
         )
 
     async def transfer(self, frame: protocol.Transfer) -> None:
+        conversation = self.which(frame)
+        await pool.run(self._standing)
         await pool.run(
             transfer_conversation,
-            self.which(frame),
+            conversation,
             by=self.employee,
             to=frame.to,
             note=frame.note,
@@ -153,22 +154,26 @@ class StaffLine(SocketLine):
                 self._let_go(pk)
                 self.push(protocol.Gone(self._why_gone(known)), pk)
         for seen in held.values():
-            followed = self.followed.get(seen.pk)
-            if followed is None or followed.step[0] < seen.assignment:
-                asyncio.get_running_loop().create_task(self._newly_held(facts, seen))
-            else:
-                self.grown(seen.pk, seen.last_seq)
-                if followed.welcomed:  # nothing is said of a conversation before its welcome
-                    self.show_state(seen, facts.staff_state(seen.pk))
-                    self.show_read(seen.pk, Author.CHATTER, seen.chatter_read)
+            if self._is_new(seen):
+                asyncio.get_running_loop().create_task(self._guarded(partial(self._newly_held, facts, seen), about=seen.pk))
+                continue
+            self.grown(seen.pk, seen.last_seq)
+            if self.followed[seen.pk].welcomed:  # nothing is said of a conversation before its welcome
+                self.show_state(seen, facts.staff_state(seen.pk))
+                self.show_read(seen.pk, Author.CHATTER, seen.chatter_read)
         self._show_duty(facts)
         self._show_alarms(facts)
         self._show_queue(facts)
 
+    def _is_new(self, seen: queue.Seen) -> bool:
+        """Has it come, or come back, to this employee since its last welcome here?"""
+        followed = self.followed.get(seen.pk)
+        return followed is None or followed.step[0] < seen.assignment
+
     async def _newly_held(self, facts: queue.Facts, seen: queue.Seen) -> None:
-        """Accepted through another connection of this employee."""
-        if seen.pk not in self.followed or self.followed[seen.pk].step[0] < seen.assignment:
-            await self._guarded(partial(self._welcome, facts, seen, 0), about=seen.pk)
+        """Accepted here, or through another connection of this employee."""
+        if self._is_new(seen):
+            await self._welcome(facts, seen, 0)
             self.show_state(seen, facts.staff_state(seen.pk))
 
     def _why_gone(self, seen: queue.Seen) -> str:

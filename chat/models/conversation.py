@@ -91,7 +91,8 @@ class Conversation(models.Model):
         ordering = ["-started_at"]
         indexes = [
             models.Index(fields=["waiting_since"], name="waiting_chats", condition=Q(state="waiting")),
-            models.Index(fields=["holder", "state"], name="held_chats"),
+            models.Index(fields=["holder"], name="running_chats", condition=Q(state="active")),
+            models.Index(fields=["holder"], name="chats_to_register", condition=Q(state="ended", registered_at=None)),
             models.Index(fields=["offered_to"], name="transfers", condition=Q(offered_to__isnull=False)),
         ]
 
@@ -146,14 +147,12 @@ class Conversation(models.Model):
             raise Refused(refusal)
         # The chatter reads who it is before the employee types: process 1.2, steps Accept and Handover.
         self.notice(self._comes(by).format(name=by.name), at=at)
-        if self.interrupted_at:
-            self.note = b""
         self.state, self.holder, self.assigned_at, self.assignment = State.ACTIVE, by, at, self.assignment + 1
         self.accepted_at = self.accepted_at or at
         self.interrupted_at = self.offered_at = self.lost_holder = self.offered_to = None
         self.save(
             update_fields=[
-                *("state", "holder", "assigned_at", "assignment", "accepted_at", "note"),
+                *("state", "holder", "assigned_at", "assignment", "accepted_at"),
                 *("interrupted_at", "offered_at", "lost_holder", "offered_to"),
             ]
         )
@@ -161,7 +160,7 @@ class Conversation(models.Model):
         transaction.on_commit(hints.changed)
 
     def _as_on_duty(self, employee: Employee) -> rules.OnDuty | None:
-        """This employee as routing sees them, under the lock that makes the count true."""
+        """This employee as routing sees them; the lock of the employee makes the count true."""
         duty = Duty.objects.running().filter(employee=employee).first()
         held = Conversation.objects.active().filter(holder=employee).count()
         return rules.OnDuty(employee.pk, employee.region_id, rules.room(employee.maximum, held, duty.on_telephone), None) if duty else None
@@ -187,12 +186,13 @@ class Conversation(models.Model):
         Raises Refused: not_found, ended, not_allowed.
         """
         self.lock()
-        duty = Duty.objects.running().filter(employee=to).select_related("employee").first()
+        colleague = Employee.objects.filter(pk=to).first()
         if refusal := rules.may_transfer(
             state=State(self.state),
-            held=self.holder_id == by.pk,
-            to_is_colleague=duty is not None and to != by.pk and duty.employee.region_id in (by.region_id, self.region_id),
-            to_is_on_duty=duty is not None,
+            holder=self.holder_id,
+            by=by.pk,
+            to=self._as_on_duty(colleague) if colleague else None,
+            regions={by.region_id, self.region_id},
         ):
             raise Refused(refusal)
         if assignment is not None and assignment != self.assignment:
@@ -282,7 +282,10 @@ class Conversation(models.Model):
         self.state, self.ended_at, self.end_kind, self.ended_by = State.ENDED, at, kind, by
         # Nobody took it over: whoever was in it last registers it (P11).
         self.holder = self.holder or self.lost_holder
-        self.save(update_fields=["state", "ended_at", "end_kind", "ended_by", "holder"])
+        if self.offered_to_id:
+            self.offered_to = self.offered_at = None
+            self.note = b""
+        self.save(update_fields=["state", "ended_at", "end_kind", "ended_by", "holder", "offered_to", "offered_at", "note"])
         signals.ended.send(Conversation, conversation=self, at=at)
         transaction.on_commit(hints.changed)
 
