@@ -19,7 +19,7 @@ SENTENCES = {
     Refusal.NO_ROOM: _("You have no room for a chat of another region. End a conversation first."),
     Refusal.NOT_ON_DUTY: _("You are not on duty. Start your duty first."),
     Refusal.LAST_ONE: _("You are the last one of your region who can be reached. Wait until a colleague is on duty and connected."),
-    Refusal.HOLDS_CONVERSATIONS: _("You still have running conversations. End them first."),
+    Refusal.HOLDS_CONVERSATIONS: _("You still have running conversations. End them, or pass them to a colleague first."),
     Refusal.TOO_EARLY: _("The line is not open. You can start your duty from half an hour before it opens."),
     Refusal.CLOSED: _("The chat is closed now. Call 0800-2000."),
     Refusal.CHANGED: _("Somebody else has changed this meanwhile. Load the newest version."),

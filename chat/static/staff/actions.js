@@ -2,10 +2,11 @@
 
 import {Connection} from "../p/connection.js";
 import {refusal} from "../p/outbox.js";
-import {addressed, fresh, hello, isEnded, missed, outgoing, reduce, running} from "./desk.js";
+import {addressed, fresh, hello, isEnded, missed, offeredTo, outgoing, reduce, running} from "./desk.js";
+import {Bell, trial} from "./bell.js";
 import {RegistrationForm} from "./registration.js";
 import {ask, LoggedOut, renew} from "./requests.js";
-import {boot, learn, steady, wall} from "./words.js";
+import {boot, learn, say, steady, wall} from "./words.js";
 
 const {numbers} = boot;
 const LINE_STATUS = 15_000; // ms between two looks at whether the line is open: an administrator may close it at any moment
@@ -13,7 +14,7 @@ const LINE_STATUS = 15_000; // ms between two looks at whether the line is open:
 export class Actions {
   desk = fresh(numbers.resend);
   /** What belongs to this screen alone: which area shows when not all fit, which question is asked, what is being done. */
-  screen = {area: "lists", dialog: null, busy: null, hours: boot, letters: true, relogin: null, focus: null};
+  screen = {area: "lists", dialog: null, busy: null, trial: null, bell: null, hours: boot, letters: true, relogin: null, focus: null};
 
   #draw;
   #forms = new Map();
@@ -24,6 +25,7 @@ export class Actions {
   /** @param {() => void} draw called after each change */
   constructor(draw) {
     this.#draw = draw;
+    this.bell = new Bell(draw);
   }
 
   begin() {
@@ -36,14 +38,33 @@ export class Actions {
   // duty
 
   startDuty = async () => {
-    if (await this.#ofDuty("start", "/staff/duty/start/")) this.#show({focus: {on: "queue"}});
+    if (await this.#ofDuty("start", "/staff/duty/start/")) this.#show({focus: {on: "queue"}, trial: trial(this.screen.trial)});
   };
 
-  endDuty = () => this.#ofDuty("end", "/staff/duty/end/");
+  endDuty = () => this.#wantToGo("end");
+  logOut = () => this.#wantToGo("logout");
 
-  logOut = async () => {
-    const response = await this.#ofDuty("logout", "/staff/logout/");
+  /** At once when one may; otherwise what has to be done before is shown, until one may. */
+  #wantToGo(then) {
+    const {duty} = this.desk;
+    return duty?.on_duty && !duty.may_leave ? this.showLeaving(then) : this.goNow(then);
+  }
+
+  goNow = async (then) => {
+    const response = await (then === "logout" ? this.#ofDuty("logout", "/staff/logout/") : this.#ofDuty("end", "/staff/duty/end/"));
     if (response?.type === "opaqueredirect") location.assign("/staff/login/");
+    else if (response?.ok) this.#show({dialog: null});
+  };
+
+  /** Shows what is still to be handed over; `refused` is why the server did not let go just now. */
+  showLeaving = (then, refused = "") => {
+    this.#happen({type: "leaving", then});
+    this.#show({dialog: {ask: "leaving", refused}});
+  };
+
+  stay = () => {
+    this.#happen({type: "staying"});
+    this.#show({dialog: null});
   };
 
   async #ofDuty(busy, path) {
@@ -52,8 +73,8 @@ export class Actions {
     try {
       await this.#saveAll();
       const response = await ask(path, {method: "POST", redirect: "manual"});
-      if (response.status === 409) this.tell({kind: "duty", ...(await response.json())});
-      else if (response.status >= 400) this.tell({kind: "failed"});
+      if (response.status === 409) this.#mayNot(busy, await response.json());
+      else if (response.status >= 400) this.#failed();
       return response;
     } catch (error) {
       this.#failed(error);
@@ -62,6 +83,23 @@ export class Actions {
       this.#show({busy: null});
     }
   }
+
+  #mayNot(busy, no) {
+    if (this.desk.duty?.on_duty && busy !== "start") this.showLeaving(busy, no.detail);
+    else this.tell({kind: "duty", ...no});
+  }
+
+  /** On the telephone, or no longer: then there is no room for chats of other regions. */
+  phone = () => {
+    const {duty} = this.desk;
+    if (!duty?.on_duty) return;
+    const busy = !duty.on_telephone;
+    if (!this.#line.send({type: "phone", busy})) return this.tell({kind: "no_line"});
+    this.#happen({type: "phoning", busy, at: steady()});
+  };
+
+  /** I take care of this alarm; the answer is the next `alarms` frame. */
+  takeAlarm = (alarm) => this.#line.send({type: "take_alarm", alarm}) || this.tell({kind: "no_line"});
 
   // conversations
 
@@ -121,6 +159,28 @@ export class Actions {
     this.#happen({type: "ending", conversation, at: steady()});
     return true;
   };
+
+  note = (conversation, text) => this.#happen({type: "noted", conversation, text});
+  putNoteAway = (conversation) => this.#happen({type: "note_away", conversation});
+
+  /** Asks which colleague is to take it over; `back` is the question to go back to afterwards. */
+  askWhom = (conversation, back = null) => {
+    const one = this.desk.held[conversation];
+    if (one && !isEnded(one)) this.#show({dialog: {ask: "transfer", conversation, back}});
+  };
+
+  /** Asks a colleague to take this conversation over; false when there is no line. */
+  transfer = (conversation, to) => {
+    const one = this.desk.held[conversation];
+    const frame = {type: "transfer", to, note: one.forColleague.trim()};
+    if (!this.#line.send(addressed(one, frame))) return false;
+    this.#happen({type: "passing", conversation, to, at: steady()});
+    return true;
+  };
+
+  /** Asks a colleague to take everything over that still runs; false when there is no line. */
+  transferAll = (to) =>
+    running(this.desk).filter((one) => offeredTo(one) !== to && one.passing?.to !== to).every((one) => this.transfer(one.id, to));
 
   #typing(conversation, text) {
     const one = this.desk.held[conversation];
@@ -232,7 +292,9 @@ export class Actions {
   }
 
   #failed(error) {
-    if (error instanceof LoggedOut) this.#show({relogin: "needed"});
+    const {dialog} = this.screen;
+    if (error instanceof LoggedOut) this.#show({relogin: "needed", dialog: null});
+    else if (dialog?.ask === "leaving") this.#show({dialog: {...dialog, refused: say("failed")}});
     else this.tell({kind: "failed"});
   }
 

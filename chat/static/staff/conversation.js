@@ -1,7 +1,7 @@
 // The conversation in front: who it is, the log, and the box that writes to this person and to nobody else.
 
 import {html, useState} from "./html.js";
-import {isEnded, unshown} from "./desk.js";
+import {colleague, isEnded, offeredTo, unshown} from "./desk.js";
 import {Mark, Peer} from "./held.js";
 import {Log} from "./log.js";
 import {boot, nameOf, regionName, roleName, say, wall} from "./words.js";
@@ -21,8 +21,27 @@ const Facts = ({one}) => {
   return html`<p class="talk-facts">${facts.map((fact) => html`<span>${fact}</span>`)}<${Peer} one=${one} /></p>`;
 };
 
+/** What the colleague who passed it on had to say; not part of the log. */
+function Note({one, act}) {
+  if (!one.note || one.note.away) return null;
+  return html`<div class="note" role="note" aria-label=${say("note_title")}>
+    <p class="note-head"><b>✉ ${say("note_title")}</b></p>
+    <p class="note-text" tabindex="0">${one.note.text}</p>
+    <button type="button" onClick=${() => act.putNoteAway(one.id)}>${say("note_away")}</button>
+  </div>`;
+}
+
+/** Who is asked to take it over, and what holds until somebody has. */
+function Offered({one, desk, act}) {
+  const asked = colleague(desk, offeredTo(one));
+  const words = !asked ? say("offered_off") : say(asked.connected ? "offered_waits" : "offered_lost", {colleague: asked.name, name: nameOf(one)});
+  return html`<p class="trouble offered">→ ${words}
+    <button type="button" onClick=${() => act.askWhom(one.id)}>${say("ask_another")}</button></p>`;
+}
+
 /** What is the matter with the other side or with our line, in words, between the log and the box. */
-function Trouble({one, line, act}) {
+function Trouble({one, desk, act}) {
+  const {line} = desk;
   const name = nameOf(one);
   const {peer, hidden} = one.talk.state ?? {};
   const lost = unshown(one);
@@ -30,6 +49,7 @@ function Trouble({one, line, act}) {
     ${line.line !== "here" && html`<p class="trouble">▲ ${say("box_no_line")}</p>`}
     ${!isEnded(one) && peer === "lost" && html`<p class="trouble">○ ${say("box_lost", {name})} ${lost > 0 && say("unshown", {n: lost, name})}</p>`}
     ${!isEnded(one) && peer === "left" && html`<p class="trouble">◇ ${say("box_left", {name})} ${lost > 0 && say("unshown", {n: lost, name})}</p>`}
+    ${!isEnded(one) && offeredTo(one) !== null && html`<${Offered} one=${one} desk=${desk} act=${act} />`}
     ${hidden && html`<p class="trouble">${say("hidden", {name})}</p>`}
     ${one.refusal && html`<p class="trouble">▲ ${say("refused")} ${one.refusal.detail || say("failed")}</p>`}
     ${isEnded(one) && html`<p class="trouble ended">■ ${say("ended")}
@@ -64,6 +84,7 @@ function Composer({one, act}) {
       value=${one.draft} onInput=${(event) => { setWhy(null); act.draft(one.id, event.target.value); }} onKeyDown=${key}></textarea>
     ${!ended && html`<div class="composer-row">
       <button type="submit" class="primary" aria-disabled=${left}>${say("send")}</button>
+      <button type="button" onClick=${() => act.askWhom(one.id)}>${say("transfer")}</button>
       <button type="button" class="finish" onClick=${() => act.show({dialog: {ask: "end", conversation: one.id}})}>
         ${one.ending ? say("finishing") : say("finish")}
       </button>
@@ -79,8 +100,9 @@ export function Conversation({one, desk, act}) {
       <h2 id="talk-name" tabindex="-1">${nameOf(one)}</h2>
       <${Facts} one=${one} />
     </header>
+    <${Note} one=${one} act=${act} />
     <${Log} key=${`log-${one.id}`} one=${one} me=${boot.employee.name} seen=${act.seen} />
-    <${Trouble} one=${one} line=${desk.line} act=${act} />
+    <${Trouble} one=${one} desk=${desk} act=${act} />
     <${Composer} key=${`box-${one.id}`} one=${one} act=${act} />
   </main>`;
 }

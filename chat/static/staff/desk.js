@@ -7,7 +7,7 @@
 import {after, behind, due, empty, reduce as reduceTalk} from "../p/outbox.js";
 
 const BANDS = 6; // colours that tell conversations apart; the stylesheet has as many
-const ANSWER = 8_000; // ms without an answer to `accept` or `end` until the button may be pressed again
+const ANSWER = 8_000; // ms without an answer to `accept`, `end`, `transfer` or `phone` until the button may be pressed again
 const GOOD_NEWS = 10_000; // ms that the word of a finished registration stands
 
 /** A desk on which nothing lies yet; `resend` in seconds. */
@@ -16,6 +16,9 @@ export const fresh = (resend) => ({
   line: {line: "connecting", since: 0, code: null},
   queue: null, // the last `queue` frame and when it came
   duty: null, // the last `duty` frame
+  alarms: null, // the last `alarms` frame, each alarm with when it came here
+  phoning: null, // when the switch of the telephone was asked to change, and to what: {busy, at}
+  leaving: null, // what happens to what is held, since the employee wants to go: {then: "end" | "logout", conversations: [{id, …, how, colleague}]}
   held: {}, // by conversation, in the order of their arrival
   open: null, // the conversation in front
   asked: {}, // waiting conversations for which `accept` was sent: when
@@ -59,6 +62,22 @@ export const running = (desk) => Object.values(desk.held).filter((one) => !isEnd
 export const toRegister = (desk) => Object.values(desk.held).filter(isEnded);
 export const isEnded = (one) => one.talk.state?.state === "ended";
 
+/** The colleague who is asked to take this conversation over, by id; null when nobody is. */
+export const offeredTo = (one) => one.talk.state?.offered_to ?? null;
+
+/** A colleague of the region who is on duty; undefined when no longer. */
+export const colleague = (desk, id) => desk.duty?.colleagues.find((one) => one.id === id);
+
+/** What was held since the employee wants to go, with what became of it: "still" | "ended" | as `gone` says. */
+export function progress(desk) {
+  const since = desk.leaving?.conversations ?? [];
+  const news = running(desk).filter((one) => !since.some(({id}) => id === one.id));
+  return [...since, ...news].map(({id, nickname, ordinal, how, colleague: by}) => {
+    const one = desk.held[id];
+    return {id, nickname, ordinal, one, colleague: by, how: how ?? (one && !isEnded(one) ? "still" : "ended")};
+  });
+}
+
 /** Messages of the chatter that nobody here has looked at or answered. */
 export function unseen(one) {
   const answered = one.talk.entries.findLast((entry) => entry.author === "employee")?.seq ?? 0;
@@ -74,7 +93,8 @@ const isMine = (entry) => entry.author === "employee" && entry.kind === "message
 /**
  * The desk after an event: `frame` {frame, at, wall} · `line` {status} · `tick` {at} · `opened` {conversation} ·
  * `drafted` {conversation, text} · `written` {conversation, id, at} · `seen` {conversation, seq} · `asked` {conversation, at, wall} ·
- * `ending` {conversation, at} · `noticed` {wall} · `told` {kind, …} · `left` {of, one, text} · `put_away` {id}.
+ * `ending` {conversation, at} · `noticed` {wall} · `told` {kind, …} · `left` {of, one, text} · `put_away` {id} ·
+ * `noted` {conversation, text} · `passing` {conversation, to, at} · `note_away` {conversation} · `phoning` {busy, at} · `leaving` {then} · `staying`.
  */
 export function reduce(desk, event) {
   return (EVENTS[event.type] ?? same)(desk, event);
@@ -104,6 +124,12 @@ const EVENTS = {
     notices: desk.notices.filter((one) => one.id !== id),
     leftovers: desk.leftovers.filter((one) => one.id !== id),
   }),
+  noted: (desk, {conversation, text}) => changed(desk, conversation, (one) => ({...one, forColleague: text, notPassed: null})),
+  passing: (desk, {conversation, to, at}) => changed(desk, conversation, (one) => ({...one, passing: {to, at, note: one.forColleague}, notPassed: null})),
+  note_away: (desk, {conversation}) => changed(desk, conversation, (one) => ({...one, note: {...one.note, away: true}})),
+  phoning: (desk, {busy, at}) => ({...desk, phoning: {busy, at}}),
+  leaving: (desk, {then}) => ({...desk, leaving: {conversations: running(desk), ...desk.leaving, then}}),
+  staying: (desk) => ({...desk, leaving: null}),
 };
 
 const FRAMES = {
@@ -121,7 +147,13 @@ const FRAMES = {
       desk,
     ),
   queue: (desk, {type, ...queue}, {at, wall}) => ({...desk, queue: {...queue, at, wall}}),
-  duty: (desk, {type, ...duty}) => ({...desk, duty}),
+  alarms,
+  duty: (desk, {type, ...duty}) => ({
+    ...desk,
+    duty,
+    phoning: desk.phoning?.busy === Boolean(duty.on_telephone) ? null : desk.phoning,
+    leaving: duty.on_duty ? desk.leaving : null,
+  }),
 };
 
 const same = (desk) => desk;
@@ -135,6 +167,12 @@ function changed(desk, id, change) {
 /** The employee has looked at the queue as it is now. */
 function noticed(desk, wall) {
   return {...desk, noticed: Object.fromEntries((desk.queue?.waiting ?? []).map((waiting) => [waiting.conversation, wall]))};
+}
+
+/** What came before keeps when it came: a new line tells everything again. */
+function alarms(desk, {standing}, {at}) {
+  const before = (alarm) => desk.alarms?.find((one) => one.alarm === alarm);
+  return {...desk, alarms: standing.map((one) => ({...one, came: before(one.alarm)?.came ?? at}))};
 }
 
 /** A notice; the same said again takes the place of the older one. */
@@ -174,7 +212,8 @@ function welcome(desk, frame, {at}) {
   // Answers `hello` too: whatever the lost line may have swallowed goes again under the new one.
   const talk = reduceTalk(reduceTalk(before.talk, {type: "frame", frame: bare(frame), at}), {type: "line_back"});
   const {[id]: asked, ...others} = desk.asked;
-  const one = named(desk, {...before, talk, assignment: frame.assignment ?? before.assignment, said: 0}, {author: "chatter", name: frame.nickname || offer.nickname});
+  const note = frame.note && frame.note !== before.note?.text ? {text: frame.note, away: false} : before.note;
+  const one = named(desk, {...before, talk, note, assignment: frame.assignment ?? before.assignment, said: 0}, {author: "chatter", name: frame.nickname || offer.nickname});
   const open = asked !== undefined || desk.open === null ? id : desk.open;
   return {...desk, held: {...desk.held, [id]: one}, asked: others, open};
 }
@@ -194,6 +233,11 @@ function newcomer(desk, id, {role = "", region = null, municipality = "", since 
     draft: "",
     refusal: null, // why the server gave a message or a wish back: {code, detail}
     ending: null, // when `end` was sent
+    note: null, // what the colleague who passed it on had to say: {text, away}
+    forColleague: "", // what is typed for the colleague who is to take it over
+    passing: null, // which colleague was asked, and is not known to have been: {to, at, note}
+    passed: "", // what the colleague who is asked was told
+    notPassed: null, // why nobody could be asked: {code, detail}
     peerSince: 0, // when we saw the chatter come, or go; 0: unknown
     seen: 0, // shown here up to this number
     said: 0, // of that, told the server on this line
@@ -225,29 +269,49 @@ function state(desk, frame, {at}) {
   return changed(desk, frame.conversation, (one) => {
     const now = heard(one, frame, at);
     const before = one.talk.state?.peer ?? null;
+    const asked = one.passing && frame.offered_to === one.passing.to;
     // What was so already when we came is told without a time: we do not know since when.
-    return {...now, peerSince: before === frame.peer ? one.peerSince : before === null ? 0 : at, ending: frame.state === "ended" ? null : one.ending};
+    return {
+      ...now,
+      peerSince: before === frame.peer ? one.peerSince : before === null ? 0 : at,
+      ending: frame.state === "ended" ? null : one.ending,
+      ...(asked && {passing: null, passed: one.passing.note}),
+    };
   });
 }
 
 function refused(desk, frame, {at}) {
   const {conversation, code, detail} = frame;
+  if (!conversation) return told({...desk, phoning: null}, {kind: "refused", code, detail});
   if (conversation in desk.asked) {
     const {[conversation]: gone, ...asked} = desk.asked;
     return told({...desk, asked}, {kind: "refused", code, detail});
   }
-  return changed(desk, conversation, (one) =>
-    frame.id ? heard(one, frame, at) : {...one, ending: null, refusal: {code, detail}},
-  );
+  return changed(desk, conversation, (one) => {
+    if (frame.id) return heard(one, frame, at);
+    if (one.passing) return {...one, passing: null, notPassed: {code, detail}};
+    return {...one, ending: null, refusal: {code, detail}};
+  });
 }
 
-function gone(desk, {conversation, reason}, {at}) {
+function gone(desk, {conversation, reason, employee}, {at}) {
   const {[conversation]: one, ...held} = desk.held;
   if (!one) return desk;
   const open = desk.open === conversation ? next(held) : desk.open;
-  const without = told({...desk, held, open}, {kind: "gone", reason, at, nickname: one.nickname, ordinal: one.ordinal});
+  const by = employee ?? colleague(desk, offeredTo(one))?.name ?? null;
+  const {nickname, ordinal} = one;
+  const leaving = desk.leaving && became(desk.leaving, {id: conversation, nickname, ordinal, how: reason, colleague: by});
+  const without = told({...desk, held, open, leaving}, {kind: "gone", reason, at, conversation, colleague: by, nickname, ordinal});
   const unsent = [...one.talk.outbox.map((item) => item.text), one.draft].filter((text) => text.trim());
-  return unsent.length ? left(without, "message", one, unsent.join("\n\n")) : without;
+  const all = unsent.length ? left(without, "message", one, unsent.join("\n\n")) : without;
+  return one.forColleague.trim() && one.forColleague !== one.passed ? left(all, "note", one, one.forColleague) : all;
+}
+
+/** What became of one conversation, in its place among those that have to be handed over. */
+function became(leaving, what) {
+  const known = leaving.conversations.some(({id}) => id === what.id);
+  const conversations = known ? leaving.conversations.map((one) => (one.id === what.id ? what : one)) : [...leaving.conversations, what];
+  return {...leaving, conversations};
 }
 
 function next(held) {
@@ -264,13 +328,15 @@ function tick(desk, {at}) {
         said: one.seen,
         talk: reduceTalk(one.talk, {type: "tick", at}),
         ending: one.ending !== null && at - one.ending < ANSWER ? one.ending : null,
+        ...(one.passing && at - one.passing.at >= ANSWER && {passing: null, notPassed: {code: "no_answer", detail: ""}}),
       },
     ]),
   );
   const asked = Object.fromEntries(Object.entries(desk.asked).filter(([, since]) => at - since < ANSWER));
   // That a registration is done needs no hand to put it away.
   const notices = desk.notices.filter((one) => one.reason !== "registered" || at - one.at < GOOD_NEWS);
-  const unanswered = Object.keys(desk.asked).length > Object.keys(asked).length;
-  const now = {...desk, held, asked, notices};
+  const phoning = desk.phoning && at - desk.phoning.at < ANSWER ? desk.phoning : null;
+  const unanswered = Object.keys(desk.asked).length > Object.keys(asked).length || (desk.phoning && !phoning);
+  const now = {...desk, held, asked, phoning, notices};
   return unanswered ? told(now, {kind: "no_answer"}) : now;
 }

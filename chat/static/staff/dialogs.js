@@ -1,23 +1,12 @@
 // Questions inside the page, and the list of keys. Asked once, answered by a button that says what it does.
 
-import {html, useLayoutEffect, useRef, useState} from "./html.js";
+import {html, useState} from "./html.js";
 import {isEnded} from "./desk.js";
+import {Dialog} from "./dialog.js";
+import {Leaving} from "./leaving.js";
+import {Transfer} from "./transfer.js";
 import {nameOf, say} from "./words.js";
 import {KEYS} from "./keys.js";
-
-/** A dialog that holds the focus while it is open and gives it back afterwards. */
-function Dialog({title, close, children}) {
-  const box = useRef(null);
-  useLayoutEffect(() => {
-    const before = document.activeElement;
-    box.current.showModal();
-    return () => before?.isConnected && before.focus();
-  }, []);
-  return html`<dialog ref=${box} aria-labelledby="dialog-title" onClose=${close} onCancel=${close}>
-    <h2 id="dialog-title">${title}</h2>
-    ${children}
-  </dialog>`;
-}
 
 function End({one, act, close}) {
   const [failed, setFailed] = useState(false);
@@ -53,6 +42,9 @@ export function Dialogs({desk, screen, act}) {
   const {dialog} = screen;
   const close = () => act.show({dialog: null});
   if (dialog?.ask === "keys") return html`<${Keys} screen=${screen} act=${act} close=${close} />`;
-  const one = dialog?.ask === "end" ? desk.held[dialog.conversation] : null;
-  return one && !isEnded(one) ? html`<${End} key=${one.id} one=${one} act=${act} close=${close} />` : null;
+  if (dialog?.ask === "leaving" && desk.leaving) return html`<${Leaving} key="leaving" desk=${desk} screen=${screen} act=${act} close=${close} />`;
+  const one = desk.held[dialog?.conversation];
+  if (!one || isEnded(one)) return dialog?.back ? html`<${Dialogs} desk=${desk} screen=${{...screen, dialog: dialog.back}} act=${act} />` : null;
+  if (dialog.ask === "end") return html`<${End} key=${one.id} one=${one} act=${act} close=${close} />`;
+  return html`<${Transfer} key=${`transfer-${one.id}`} one=${one} desk=${desk} act=${act} close=${() => act.show({dialog: dialog.back})} />`;
 }

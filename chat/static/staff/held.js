@@ -1,7 +1,7 @@
 // My conversations, and those that are over but not registered: the lists from which one is put in front.
 
 import {html} from "./html.js";
-import {running, toRegister, unseen} from "./desk.js";
+import {colleague, offeredTo, running, toRegister, unseen} from "./desk.js";
 import {boot, lasted, letterOf, nameOf, say, steady} from "./words.js";
 
 /** The sign of one conversation: its colour and its letter, never the colour alone. */
@@ -18,7 +18,13 @@ export function Peer({one}) {
 
 const since = (one) => (one.peerSince ? lasted(steady() - one.peerSince) : "");
 
-function Held({one, front, open}) {
+/** That it waits for the colleague who is asked to take it over. */
+function Offered({one, desk}) {
+  const asked = colleague(desk, offeredTo(one));
+  return html`<span class="held-offered">→ ${asked ? say("waits_for", {colleague: asked.name}) : say("waits_for_nobody")}</span>`;
+}
+
+function Held({one, desk, front, open}) {
   const fresh = unseen(one);
   return html`<li>
     <button type="button" class="held band-${one.band}" aria-current=${front ? "true" : null} onClick=${() => open(one.id)}>
@@ -27,6 +33,7 @@ function Held({one, front, open}) {
       ${fresh > 0 && html`<b class="fresh">${say("unseen", {n: fresh})}</b>`}
       <span class="held-what">${one.talk.typing ? html`<span>… ${say("types")}</span>` : html`<${Peer} one=${one} />`}
         ${one.draft.trim() && html`<span class="sep"> · </span><span>✎ ${say("draft")}</span>`}
+        ${offeredTo(one) !== null && html`<${Offered} one=${one} desk=${desk} />`}
       </span>
     </button>
   </li>`;
@@ -46,7 +53,7 @@ function List({title, count, all, desk, act, none}) {
     <h2>${title} <span class="number">${count}</span></h2>
     ${all.length === 0 && html`<p class="quiet">${none}</p>`}
     <ul role="list" class="scroll" aria-label=${title}>
-      ${all.map((one) => html`<${Held} key=${one.id} one=${one} front=${one.id === desk.open} open=${act.open} />`)}
+      ${all.map((one) => html`<${Held} key=${one.id} one=${one} desk=${desk} front=${one.id === desk.open} open=${act.open} />`)}
     </ul>
   </section>`;
 }

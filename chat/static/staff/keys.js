@@ -8,6 +8,8 @@ export const KEYS = [
   {shown: ["B"], what: "key_box"},
   {shown: ["R"], what: "key_registration"},
   {shown: ["W"], what: "key_queue"},
+  {shown: ["T"], what: "key_transfer"},
+  {shown: ["P"], what: "key_phone"},
   {shown: ["Enter"], what: "key_send"},
   {shown: ["Shift Enter"], what: "key_line"},
   {shown: ["Esc"], what: "key_leave"},
@@ -46,6 +48,8 @@ function outside(event, act) {
     b: () => act.show({area: "conversation", focus: {on: "box"}}),
     r: () => act.show({area: "registration", focus: {on: "registration"}}),
     w: () => act.show({area: "lists", focus: {on: "queue"}}),
+    t: () => act.askWhom(act.desk.open),
+    p: act.phone,
   }[event.key.toLowerCase()];
 }
 

@@ -3,10 +3,15 @@
 import {html, useState} from "./html.js";
 import {nameOf, say} from "./words.js";
 
+const LEFTOVERS = {message: "leftover", registration: "leftover_registration", note: "leftover_note"};
+
 function words(notice) {
   switch (notice.kind) {
     case "gone":
-      return say(`gone_${notice.reason}`, {name: nameOf(notice)});
+      return say(notice.reason === "transferred" && notice.colleague ? "gone_transferred_to" : `gone_${notice.reason}`, {
+        name: nameOf(notice),
+        colleague: notice.colleague,
+      });
     case "refused":
     case "duty":
       return notice.detail || say("failed");
@@ -24,7 +29,7 @@ export function Copy({text}) {
 
 function Leftover({left, act}) {
   return html`<li class="notice-item leftover">
-    <p><b>${say(left.of === "registration" ? "leftover_registration" : "leftover", {name: nameOf(left)})}</b></p>
+    <p><b>${say(LEFTOVERS[left.of], {name: nameOf(left)})}</b></p>
     <textarea readOnly rows="4" aria-label=${say("leftover_text")} value=${left.text}></textarea>
     <div class="notice-buttons">
       <${Copy} text=${left.text} />
@@ -33,10 +38,22 @@ function Leftover({left, act}) {
   </li>`;
 }
 
+/** A conversation that went to the colleagues while its employee was gone, and still waits for somebody. */
+function Again({notice, desk, act}) {
+  const waits = notice.reason === "requeued" && act.isQueueFresh() && desk.queue.waiting.some((one) => one.conversation === notice.conversation);
+  if (!waits) return null;
+  const accept = () => {
+    act.accept(notice.conversation);
+    act.putAway(notice.id);
+  };
+  return html`<button type="button" class="primary" onClick=${accept}>${say("accept_again")}</button>`;
+}
+
 export function Notices({desk, act}) {
   return html`<ul role="list" class="notices" aria-label=${say("notices")} aria-live="polite">
     ${desk.notices.map((notice) => html`<li key=${notice.id} class="notice-item" data-kind=${notice.kind}>
-      <p>${words(notice)}</p> <button type="button" onClick=${() => act.putAway(notice.id)}>${say("understood")}</button>
+      <p>${words(notice)}</p> <${Again} notice=${notice} desk=${desk} act=${act} />
+      <button type="button" onClick=${() => act.putAway(notice.id)}>${say("understood")}</button>
     </li>`)}
     ${desk.leftovers.map((left) => html`<${Leftover} key=${left.id} left=${left} act=${act} />`)}
   </ul>`;

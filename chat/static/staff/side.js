@@ -3,6 +3,7 @@
 import {html, useLayoutEffect, useRef} from "./html.js";
 import {isEnded} from "./desk.js";
 import {Mark} from "./held.js";
+import {Region} from "./region.js";
 import {clockTime, nameOf, say} from "./words.js";
 
 /** Where the form stands with the server, in words. */
@@ -40,7 +41,12 @@ function Registration({one, act}) {
   </div>`;
 }
 
-const roomWords = ({connected, room}) => (!connected ? say("colleague_lost") : room > 0 ? say("colleague_room", {n: room}) : say("colleague_full"));
+/** Whether a colleague can be reached, and for how much, in words. */
+export function roomWords({connected, room, on_telephone: phones}) {
+  if (!connected) return say("colleague_lost");
+  if (phones) return say("colleague_phone");
+  return room > 0 ? say("colleague_room", {n: room}) : say("colleague_full");
+}
 
 function Colleagues({duty}) {
   const all = duty?.colleagues ?? [];
@@ -48,7 +54,7 @@ function Colleagues({duty}) {
     <h2 id="colleagues-title" tabindex="-1">${say("colleagues")} <span class="number">${all.length}</span></h2>
     ${duty && !all.length && html`<p class="quiet">${say("colleagues_none")}</p>`}
     <ul role="list" class="scroll" aria-label=${say("colleagues")}>${all.map((one) => html`<li key=${one.id} class="colleague">
-      <span aria-hidden="true">${one.connected ? "●" : "○"}</span> <b>${one.name}</b> <span class="quiet">${roomWords(one)}</span>
+      <span aria-hidden="true">${!one.connected ? "○" : one.on_telephone ? "☎" : "●"}</span> <b>${one.name}</b> <span class="quiet">${roomWords(one)}</span>
     </li>`)}</ul>
   </section>`;
 }
@@ -62,6 +68,7 @@ export function Side({one, desk, act}) {
       </h2>
       ${one ? html`<${Registration} key=${one.id} one=${one} act=${act} />` : html`<p class="quiet">${say("registration_none")}</p>`}
     </section>
+    ${one && html`<${Region} key=${`region-${one.id}`} one=${one} />`}
     <${Colleagues} duty=${desk.duty} />
   </aside>`;
 }

@@ -1,7 +1,9 @@
 // Above everything: where and who one is, duty, whether the line to the server lives, and the one place for what needs a look now.
 
 import {html} from "./html.js";
-import {offerWords, waited} from "./queue.js";
+import {progress} from "./desk.js";
+import {BellButton, isShown, Trial} from "./bell.js";
+import {level, LOUD, offerWords, signs, waited} from "./queue.js";
 import {boot, clockTime, lasted, nameOf, roleName, say, short, steady, wall, when} from "./words.js";
 
 const AGAIN = 60_000; // ms for which 'I have seen it' quietens a chat that still waits
@@ -16,12 +18,16 @@ export function calling(desk, act) {
   });
 }
 
-/** What the workspace has to be looked at for, the most pressing first: "line" | "stale" | "new" | "" */
+/** How loud that is said: as loud as the longest of these waits asks for. */
+export const loudness = (desk, act) => Math.max(0, ...calling(desk, act).map(level));
+
+/** What the workspace has to be looked at for, the most pressing first: "line" | "stale" | "new" | "trial" | "asked" | "" */
 export function signal(desk, act) {
   const {line} = desk;
   if (line.line === "closed" || (line.line === "lost" && steady() - line.since > BLINK)) return "line";
   if (desk.duty?.on_duty && desk.queue && !act.isQueueFresh()) return "stale";
-  return calling(desk, act).length ? "new" : "";
+  if (calling(desk, act).length) return "new";
+  return act.screen.trial ? (isShown(act.screen.trial) ? "trial" : "asked") : "";
 }
 
 function hoursWords({hours}) {
@@ -47,6 +53,23 @@ function lineWords({line, code, since}) {
   return `○ ${say("line_lost")}`;
 }
 
+/** Who is on the telephone says so, and has no room for others' chats meanwhile. */
+function Phone({desk, act}) {
+  const on = Boolean(desk.duty.on_telephone);
+  return html`<button type="button" role="switch" class="phone" aria-checked=${on} aria-describedby="phone-help" title=${say("phone_help")} onClick=${act.phone}>
+    <span class="track" aria-hidden="true"><span class="knob"></span></span> ${say("phone")}</button>
+    <span id="phone-help" class="aside">${say("phone_help")}</span>`;
+}
+
+/** While somebody wants to go and has put that aside: how far it is, and the way back to it. */
+function Leaving({desk, act}) {
+  const all = progress(desk);
+  const done = all.filter(({how}) => how !== "still").length;
+  const may = desk.duty.may_leave;
+  return html`<button type="button" class="leaving" data-may=${may} onClick=${() => act.showLeaving(desk.leaving.then)}>
+    ${may ? say("leaving_may") : say("leaving_on", {done, all: all.length})}</button>`;
+}
+
 export function Top({desk, screen, act}) {
   const {duty} = desk;
   const mayNot = duty?.on_duty && !duty.may_leave && duty.reason;
@@ -58,11 +81,15 @@ export function Top({desk, screen, act}) {
       <p class="quiet folds">${boot.employee.name}</p>
       <p class="quiet">${dutyWords(desk)}</p>
       <p class="quiet folds">${colleagueWords(desk)}</p>
+      ${duty?.on_telephone && html`<p class="on-phone">☎ ${say("phone_on")}</p>`}
       <p class="top-line" role="status" data-line=${desk.line.line}>${lineWords(desk.line)}</p>
     </div>
     <div class="top-buttons">
+      <${BellButton} screen=${screen} act=${act} />
       ${boot.may_oversee && html`<a class="button" href="/admin/" target="_blank" rel="noopener">${say("oversight")}</a>`}
       <button type="button" class="keys" aria-label=${say("keys")} title=${say("keys")} onClick=${() => act.show({dialog: {ask: "keys"}})}>?</button>
+      ${duty?.on_duty && html`<${Phone} desk=${desk} act=${act} />`}
+      ${desk.leaving && screen.dialog?.ask !== "leaving" && html`<${Leaving} desk=${desk} act=${act} />`}
       ${duty?.on_duty && html`<button type="button" aria-describedby=${mayNot ? "may-not" : null} title=${mayNot || null} onClick=${act.endDuty}>
         ${screen.busy === "end" ? say("busy") : say("end_duty")}</button>`}
       <button type="button" onClick=${act.logOut}>${screen.busy === "logout" ? say("busy") : say("log_out")}</button>
@@ -82,8 +109,10 @@ export function Signal({desk, screen, act}) {
   if (kind === "line") return html`<div class="signal" data-kind="line" role="alert">
     <p>○ <b>${say("signal_line")}</b> ${say("signal_line_more")}</p><span aria-hidden="true">${lasted(steady() - line.since)}</span></div>`;
   if (kind === "stale") return html`<div class="signal" data-kind="line" role="alert"><p>▲ <b>${say("stale")}</b> ${say("stale_more")}</p></div>`;
-  if (kind === "new") return html`<div class="signal" data-kind="new">
-    <p><span aria-hidden="true">▣</span> <b>${say("signal_new", {n: calls.length})}</b> <${First} waiting=${act.first()} /></p>
+  if (kind === "trial" || kind === "asked") return html`<${Trial} screen=${screen} act=${act} />`;
+  const loud = loudness(desk, act);
+  if (kind === "new") return html`<div class="signal" data-kind="new" data-loud=${LOUD[loud]}>
+    <p><span aria-hidden="true">${signs(loud) || "▣"}</span> <b>${say(loud ? `signal_${LOUD[loud]}` : "signal_new", {n: calls.length})}</b> <${First} waiting=${act.first()} /></p>
     <button type="button" class="primary" onClick=${act.acceptFirst}>${say("accept_first")}</button>
     <button type="button" onClick=${act.notice}>${say("notice")}</button>
   </div>`;
