@@ -524,5 +524,9 @@ class Alarms(Frame):
 
 @dataclass(frozen=True, slots=True)
 class Gone(Frame):
+    """`employee` is who has it now."""
+
     type: ClassVar[str] = "gone"
+    left_out_when_none: ClassVar[frozenset[str]] = frozenset({"employee"})
     reason: str
+    employee: str | None = None

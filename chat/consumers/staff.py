@@ -63,8 +63,7 @@ class StaffLine(SocketLine):
             self.show_state(seen, facts.staff_state(seen.pk))
         for pk in frame.after:
             if pk not in self.followed:
-                known = facts.conversations.get(pk)
-                self.push(protocol.Gone(self._why_gone(known) if known and known.assignment else "requeued"), pk)
+                self.push(self._gone(facts.conversations.get(pk)), pk)
         self.duty_frame = self.alarms_frame = self.queue_frame = None
         self._show_duty(facts)
         self._show_alarms(facts)
@@ -152,7 +151,7 @@ class StaffLine(SocketLine):
             known = facts.conversations.get(pk)
             if known and not known.is_held_by(self.employee.pk) and known.step >= self.followed[pk].step:
                 self._let_go(pk)
-                self.push(protocol.Gone(self._why_gone(known)), pk)
+                self.push(self._gone(known), pk)
         for seen in held.values():
             if self._is_new(seen):
                 asyncio.get_running_loop().create_task(self._guarded(partial(self._newly_held, facts, seen), about=seen.pk))
@@ -176,10 +175,11 @@ class StaffLine(SocketLine):
             await self._welcome(facts, seen, 0)
             self.show_state(seen, facts.staff_state(seen.pk))
 
-    def _why_gone(self, seen: queue.Seen) -> str:
-        if seen.registered:
-            return "registered"
-        return "requeued" if seen.holder is None else "transferred"
+    def _gone(self, seen: queue.Seen | None) -> protocol.Gone:
+        """Why it is not this employee's, and who has it now (P9); what never was anybody's counts as requeued."""
+        if seen and seen.registered:
+            return protocol.Gone("registered")
+        return protocol.Gone("transferred", seen.holder_name) if seen and seen.holder else protocol.Gone("requeued")
 
     def _show_duty(self, facts: queue.Facts) -> None:
         frame = facts.duty(self.employee.pk, self.employee.region_id, self.language)

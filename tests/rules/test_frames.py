@@ -304,6 +304,7 @@ SAID = [
     ),
     (protocol.Alarms(), {"type": "alarms", "standing": []}),
     (protocol.Gone("registered"), {"type": "gone", "reason": "registered"}),
+    (protocol.Gone("transferred", "Bo"), {"type": "gone", "reason": "transferred", "employee": "Bo"}),
 ]
 
 
