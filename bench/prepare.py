@@ -68,6 +68,7 @@ def conversations(holders: list[Employee], at: datetime) -> dict[Conversation, H
             started_at=at,
             waiting_since=at,
             accepted_at=at,
+            assigned_at=at,
             holder=holder,
             assignment=1,
         )

@@ -18,7 +18,8 @@ def server(_prepared):
     prepared.environment["PORT"] = str(free_port())
     running = Running(prepared.environment)
     command = [sys.executable, "manage.py", "runserver", "--noreload", running.address]
-    with service(command, running.is_ready, running.log, signal.SIGINT, cwd=ROOT, env=running.environment):
+    # Not asked to stop: Daphne waits for lines that are still open.
+    with service(command, running.is_ready, running.log, signal.SIGKILL, cwd=ROOT, env=running.environment):
         yield running
     prepared.discard()
 
