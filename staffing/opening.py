@@ -22,14 +22,15 @@ def public_holidays(year: int) -> frozenset[date]:
 
 
 def timetables(at: datetime) -> dict[int, rules.Timetable]:
-    """Every region's timetable as it stands at `at`, by the region's primary key."""
+    """Every region's timetable as it stands at `at`, by the region's primary key; true from rules.LOOK_BACK before on."""
+    since = at - rules.LOOK_BACK
     days: dict[int | None, set[date]] = defaultdict(set)
-    for year in range(at.year, (at + rules.LOOK_AHEAD).year + 2):
+    for year in range(since.year, (at + rules.LOOK_AHEAD).year + 2):
         days[None] |= public_holidays(year)
-    for region, day in ClosedDay.objects.filter(day__gte=at.date() - timedelta(days=2)).values_list("region", "day"):
+    for region, day in ClosedDay.objects.filter(day__gte=since.date() - timedelta(days=2)).values_list("region", "day"):
         days[region].add(day)
     closures: dict[int | None, list[rules.Closure]] = defaultdict(list)
-    for closure in Closure.objects.standing(at):
+    for closure in Closure.objects.since(since):
         closures[closure.region_id].append(closure.as_closure())
     hours: dict[int, list[rules.Hours]] = {pk: [] for pk in Region.objects.values_list("pk", flat=True)}
     for row in OpeningHours.objects.all():

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from heapq import merge
-from itertools import takewhile
+from itertools import combinations, groupby, takewhile
 from zoneinfo import ZoneInfo
 
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
@@ -184,7 +184,7 @@ def closing_step(line: Opening, at: datetime, *, soon: timedelta, last: timedelt
 
 
 def closed_since(timetable: Timetable, at: datetime) -> datetime | None:
-    """Since when the line is closed, LOOK_BACK at most; None while it is open."""
+    """Since when the line is closed; None while it is open. What was before LOOK_BACK is not looked for."""
     if is_open(timetable, at):
         return None
     over = takewhile(lambda period: period[0] <= at, timetable.stretches(at - LOOK_BACK))
@@ -256,9 +256,9 @@ def planned_twice(shifts: Iterable[Planned]) -> list[tuple[Planned, Planned]]:
     by_time = sorted(shifts, key=lambda shift: (shift.employee, shift.period))
     return [
         (one, other)
-        for place, one in enumerate(by_time)
-        for other in by_time[place + 1 :]
-        if other.employee == one.employee and other.period[0] < one.period[1]
+        for _employee, its in groupby(by_time, key=lambda shift: shift.employee)
+        for one, other in combinations(its, 2)
+        if other.period[0] < one.period[1]
     ]
 
 
@@ -269,13 +269,14 @@ def due_moments(shift: Planned, hours: Iterable[Period], before: timedelta) -> l
     Process 1.2, step Start chat. A shift that begins before duty may begin (`before` the opening) is due at the opening.
     """
     starts, ends = shift.period
-    due = {starts for opens, closes in hours if opens - before <= starts < closes}
-    return sorted(due | {opens for opens, _closes in joined(hours) if starts <= opens < ends})
+    line = joined(hours)
+    due = {starts for opens, closes in line if opens - before <= starts < closes}
+    return sorted(due | {opens for opens, _closes in line if starts <= opens < ends})
 
 
 @dataclass(frozen=True, slots=True)
 class Late:
-    """Somebody who was planned and not on duty when it was due. `came_at` is None for who has not come in that shift."""
+    """Somebody who was planned and not on duty when that was due. `came_at` is None for who has not come in that shift."""
 
     shift: int
     employee: int
@@ -287,7 +288,8 @@ def late(shifts: Iterable[Planned], duties: Iterable[WasOnDuty], hours: Sequence
     """
     Who was not there when the shift or the opening began, even when a colleague was, for all that was due by `until`.
 
-    Process 1.2, step Start chat: the employee with chat duty is logged in by 09:00 at the latest.
+    Process 1.2, step Start chat: the employee with chat duty is logged in by 09:00 at the latest. Who has not come when the shift
+    begins, nor when the line opens in it, is late once.
     """
     by_employee: dict[int, list[WasOnDuty]] = defaultdict(list)
     for duty in duties:
@@ -295,10 +297,12 @@ def late(shifts: Iterable[Planned], duties: Iterable[WasOnDuty], hours: Sequence
     found = []
     for shift in shifts:
         its = by_employee[shift.employee]
+        missing_until = shift.period[0]
         for due in due_moments(shift, hours, before):
-            if due <= until and not any(duty.covers(due) for duty in its):
+            if missing_until <= due <= until and not any(duty.covers(due) for duty in its):
                 came = min((duty.started_at for duty in its if due < duty.started_at < shift.period[1]), default=None)
                 found.append(Late(shift.shift, shift.employee, due, came))
+                missing_until = came or shift.period[1]
     return sorted(found, key=lambda one: (one.due_at, one.employee))
 
 

@@ -2,7 +2,7 @@
 
 from staffing.models.alarms import Alarm, Found, Watch
 from staffing.models.counts import Count
-from staffing.models.duty import Absence, Duty, Shift, Silence, planned, were_on_duty
+from staffing.models.duty import Absence, Duty, Shift, Silence, planned, planned_everywhere, were_on_duty
 from staffing.models.hours import WEEKDAYS, ClosedDay, Closure, OpeningHours
 from staffing.models.looks import Look
 from staffing.models.people import Employee, Role
@@ -33,5 +33,6 @@ __all__ = [
     "Watch",
     "name_key",
     "planned",
+    "planned_everywhere",
     "were_on_duty",
 ]

@@ -90,18 +90,29 @@ class Absence(Period):
 
 
 def planned(region_id: int | None, start: datetime, end: datetime) -> list[rules.Planned]:
-    """The shifts of a region that touch this stretch, whole, without the time of absence: one value for each piece that is left."""
+    """The shifts of a region that touch this stretch, without the time of absence: each piece of them that touches it, whole."""
+    return _planned(Shift.objects.in_region(region_id), start, end)[region_id]
+
+
+def planned_everywhere(start: datetime, end: datetime) -> dict[int | None, list[rules.Planned]]:
+    """The same for every region, in as many statements as for one."""
+    return _planned(Shift.objects.all(), start, end)
+
+
+def _planned(of: PeriodQuerySet, start: datetime, end: datetime) -> dict[int | None, list[rules.Planned]]:
+    shifts = list(of.during(start, end).values_list("pk", "employee", "employee__region", "starts_at", "ends_at"))
     away: dict[int, list[rules.Period]] = defaultdict(list)
-    shifts = list(Shift.objects.in_region(region_id).during(start, end))
     if shifts:
-        first, last = min(shift.starts_at for shift in shifts), max(shift.ends_at for shift in shifts)
-        for absence in Absence.objects.in_region(region_id).during(first, last):
-            away[absence.employee_id].append((absence.starts_at, absence.ends_at))
-    return [
-        rules.Planned(shift.pk, shift.employee_id, piece)
-        for shift in shifts
-        for piece in rules.without((shift.starts_at, shift.ends_at), away[shift.employee_id])
-    ]
+        absent = Absence.objects.filter(employee__in={employee for _pk, employee, *_ in shifts})
+        absent = absent.during(min(starts for *_, starts, _ends in shifts), max(ends for *_, ends in shifts))
+        for employee, starts, ends in absent.values_list("employee", "starts_at", "ends_at"):
+            away[employee].append((starts, ends))
+    found = defaultdict(list)
+    for pk, employee, region, starts, ends in shifts:
+        for piece in rules.without((starts, ends), away[employee]):
+            if piece[0] < end and start < piece[1]:
+                found[region].append(rules.Planned(pk, employee, piece))
+    return found
 
 
 class DutyQuerySet(models.QuerySet["Duty"]):
@@ -127,18 +138,20 @@ class DutyQuerySet(models.QuerySet["Duty"]):
 
 
 # An employee who is heard again after a silence leaves a row of it, by the statement that writes down that they were heard: so a
-# gap is a stored fact whether or not anybody watched (P10). Of two processes the second finds the row and leaves it.
+# gap is a stored fact whether or not anybody watched (P10). The duties are locked first, always in the same order, and read as they
+# are then: of two processes the second sees what the first has written. What comes too late, older than what is known, changes
+# nothing: a silence can be told too long by that, never too short.
 HEARD = {
     "postgresql": """
-        WITH n AS (SELECT * FROM unnest(%s::bigint[], %s::timestamptz[]) AS n(employee, heard)),
+        WITH d AS (
+          SELECT d.id, n.heard, coalesce(d.heard_at + make_interval(secs => %s), d.started_at) AS silent_from
+          FROM staffing_duty d JOIN unnest(%s::bigint[], %s::timestamptz[]) AS n(employee, heard) ON d.employee_id = n.employee
+          WHERE d.ended_at IS NULL ORDER BY d.id FOR NO KEY UPDATE OF d
+        ),
         silent AS (
-          INSERT INTO staffing_silence (duty_id, from_at, until_at)
-          SELECT d.id, s.since, n.heard FROM staffing_duty d JOIN n ON d.employee_id = n.employee
-          CROSS JOIN LATERAL (SELECT coalesce(d.heard_at + make_interval(secs => %s), d.started_at) AS since) s
-          WHERE d.ended_at IS NULL AND n.heard > s.since
-          ON CONFLICT DO NOTHING
+          INSERT INTO staffing_silence (duty_id, from_at, until_at) SELECT id, silent_from, heard FROM d WHERE heard > silent_from
         )
-        UPDATE staffing_duty SET heard_at = GREATEST(heard_at, n.heard) FROM n WHERE employee_id = n.employee AND ended_at IS NULL""",
+        UPDATE staffing_duty SET heard_at = GREATEST(staffing_duty.heard_at, d.heard) FROM d WHERE staffing_duty.id = d.id""",
     "sqlite": "UPDATE staffing_duty SET heard_at = MAX(COALESCE(heard_at, ''), json_extract(n.value, '$[1]')) FROM json_each(%s) AS n"
     " WHERE employee_id = json_extract(n.value, '$[0]') AND ended_at IS NULL",
 }
@@ -161,12 +174,12 @@ class DutyManager(models.Manager["Duty"]):
         """These employees were heard on their line at these moments (kept in memory and written together). In a transaction."""
         with connection.cursor() as cursor:
             if connection.vendor == "postgresql":
-                cursor.execute(HEARD["postgresql"], [list(heard), list(heard.values()), settings.SILENCE.total_seconds()])
+                cursor.execute(HEARD["postgresql"], [settings.SILENCE.total_seconds(), list(heard), list(heard.values())])
                 return
             for duty in self.filter(employee__in=heard, ended_at=None):  # the transaction is the lock
                 since, now = duty.heard_at + settings.SILENCE if duty.heard_at else duty.started_at, heard[duty.employee_id]
                 if now > since:
-                    Silence.objects.get_or_create(duty=duty, from_at=since, defaults={"until_at": now})
+                    Silence.objects.create(duty=duty, from_at=since, until_at=now)
             adapt = connection.ops.adapt_datetimefield_value
             cursor.execute(HEARD["sqlite"], [json.dumps([(employee, str(adapt(at))) for employee, at in heard.items()])])
 
@@ -227,7 +240,7 @@ class Duty(models.Model):
 
 
 class Silence(models.Model):
-    """When somebody on duty was not connected, and heard again later. Before `from_at` the time of grace is over already."""
+    """When somebody on duty was not connected, and heard again later. At `from_at` the time of grace is over already."""
 
     retention = "2 years: figures of coverage"
 

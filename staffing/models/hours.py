@@ -79,6 +79,11 @@ class ClosureQuerySet(models.QuerySet["Closure"]):
     def standing(self, at: datetime) -> Self:
         return self.filter(models.Q(until_at=None) | models.Q(until_at__gt=at), lifted_at=None)
 
+    def since(self, at: datetime) -> Self:
+        """What closes the line at that moment or later, also what has been lifted since."""
+        not_over, not_lifted = (models.Q(**{field: None}) | models.Q(**{f"{field}__gt": at}) for field in ("until_at", "lifted_at"))
+        return self.filter(not_over, not_lifted)
+
 
 class Closure(models.Model):
     """An emergency close by decision: no new conversations; running and waiting ones go on."""
@@ -103,4 +108,5 @@ class Closure(models.Model):
         return self.reason
 
     def as_closure(self) -> rules.Closure:
-        return rules.Closure(self.starts_at, self.until_at)
+        """As it is by now: what was lifted has closed the line until then."""
+        return rules.Closure(self.starts_at, min((end for end in (self.until_at, self.lifted_at) if end), default=None))
