@@ -78,12 +78,12 @@ class Pool:
     def waiting(self) -> int:
         return self._work.qsize()
 
-    def stop(self) -> None:
-        """Finish what waits, then end the threads."""
+    def stop(self, patience: float | None = None) -> None:
+        """Finish what waits, then end the threads; for each of them so many seconds are waited."""
         for _thread in self._threads:
             self._work.put(None)
         for thread in self._threads:
-            thread.join(settings.FLUSH_LIMIT.total_seconds())
+            thread.join(settings.FLUSH_LIMIT.total_seconds() if patience is None else patience)
 
 
 _pool: Pool | None = None

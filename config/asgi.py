@@ -154,7 +154,7 @@ async def lifespan(scope: Any, receive: Receive, send: Send) -> None:
             await send({"type": "lifespan.startup.complete"})
         else:
             if watching:
-                watching.cancel()
+                await watch.end(watching)
             await rounds.stop()
             await send({"type": "lifespan.shutdown.complete"})
             return

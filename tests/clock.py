@@ -23,6 +23,11 @@ class StandingClock:
     def now(self) -> datetime:
         return self._now
 
+    @property
+    def ahead(self) -> timedelta:
+        """As the clock of the demonstration, it is moved on purpose."""
+        return self._now - datetime.now(UTC)  # noqa: TID251 - there is no other way to know
+
     def at(self, moment: str | datetime) -> datetime:
         """Move to a moment, without zone in Europe/Amsterdam, and wake everybody who waits up to it, in order."""
         moment = datetime.fromisoformat(moment) if isinstance(moment, str) else moment

@@ -15,6 +15,11 @@ from staffing.models.regions import Region
 from staffing.refusal import Refused
 from staffing.rules import EVENTS, AlarmKind, Refusal
 
+# One for each conversation, so anybody can bring about many: the first one of a region is told outside, the others stand beside it.
+TOLD_ONCE = frozenset({AlarmKind.WAITING_OFFERED_TO_NOBODY, AlarmKind.INTERRUPTED})
+# Nothing that coordinators can do anything about.
+FOR_OPERATORS = frozenset({AlarmKind.PROMISE})
+
 LABELS = {
     AlarmKind.NOBODY_ON_DUTY: _("Nobody is on duty"),
     AlarmKind.NOBODY_AVAILABLE: _("Nobody on duty can be reached"),
@@ -52,12 +57,18 @@ class AlarmQuerySet(models.QuerySet["Alarm"]):
 
     def for_region(self, region_id: int | None) -> Self:
         """What this region has to see: its own, and what is everybody's."""
-        return self.filter(Q(region=region_id) | Q(region=None))
+        return self.filter(Q(region=region_id) | Q(region=None)).exclude(kind__in=FOR_OPERATORS)
+
+    def to_be_told(self, way: str, at: datetime, *, since: datetime) -> Self:
+        """What is to be told now, `way` being `mail_at` or `hook_at`; also what is over already, since nobody was told that it was."""
+        return self.filter(**{f"{way}__lte": at}, since_at__gt=since).order_by("since_at", "pk")
 
 
 class AlarmManager(models.Manager["Alarm"]):
     def stand(self, found: Found, *, at: datetime) -> bool:
         """From now on this alarm stands, until it is over; is it new?"""
+        alike = self.filter(over_at=None, kind=found.kind, region=found.region)
+        tell_at = None if found.kind in TOLD_ONCE and alike.exists() else at
         try:
             with transaction.atomic():
                 self.create(
@@ -68,8 +79,8 @@ class AlarmManager(models.Manager["Alarm"]):
                     conversation=found.conversation,
                     text=found.text[:400],
                     since_at=at,
-                    mail_at=at,
-                    hook_at=at,
+                    mail_at=tell_at,
+                    hook_at=tell_at,
                 )
             return True
         except IntegrityError:  # it stands already
@@ -107,10 +118,10 @@ class Alarm(models.Model):
     taken_by = models.ForeignKey(Employee, models.PROTECT, verbose_name=_("taken by"), null=True, related_name="+")
     taken_at = models.DateTimeField(_("taken"), null=True)
     over_at = models.DateTimeField(_("over"), null=True)
-    # When it is to be told next, by mail and over the hook; empty when that is done, or nobody has asked for it.
+    # When it is to be told next, by mail and over the hook; empty when that is done, or another one speaks for it (TOLD_ONCE).
     mail_at = models.DateTimeField(null=True, editable=False)
     hook_at = models.DateTimeField(null=True, editable=False)
-    attempts = models.PositiveSmallIntegerField(default=0, editable=False)
+    attempts = models.PositiveSmallIntegerField(default=0, editable=False)  # to tell it, that failed
 
     objects = AlarmManager.from_queryset(AlarmQuerySet)()
 
@@ -142,15 +153,23 @@ class WatchManager(models.Manager["Watch"]):
 
         Who finds that nobody has watched for `blind` sees for as long what comes back before acting on silence.
         """
-        self.get_or_create(pk=1, defaults={"by": by, "until_at": at})
-        mine = self.filter(Q(by=by) | Q(until_at__lte=at), pk=1).update(by=by, until_at=at + lease)
-        if not mine:
+        watch, _new = self.get_or_create(pk=1, defaults={"by": by, "until_at": at})
+        # Nobody can hold it for longer than a lease: what lies beyond was written by a clock that went elsewhere (DEMO_AT).
+        beyond = at + 2 * lease
+        changes: dict[str, object] = {"by": by, "until_at": at + lease}
+        if watch.until_at <= at + lease - blind or watch.until_at > beyond:
+            changes["blind_until"] = at + blind
+        if not self.filter(Q(by=by) | Q(until_at__lte=at) | Q(until_at__gt=beyond), pk=1).update(**changes):
             return None
-        watch = self.get(pk=1)
-        if watch.heartbeat_at and watch.heartbeat_at <= at - blind:
-            watch.blind_until = at + blind
-            watch.save(update_fields=["blind_until"])
-        return watch
+        return self.get(pk=1)
+
+    def held(self, *, by: str, at: datetime) -> "Watch | None":
+        """The watch, if it is this process that acts now."""
+        return self.filter(pk=1, by=by, until_at__gt=at).first()
+
+    def let_go(self, *, by: str, at: datetime) -> None:
+        """Who stops in order leaves the turn to another at once."""
+        self.filter(pk=1, by=by).update(until_at=at)
 
 
 class Watch(models.Model):
@@ -172,9 +191,14 @@ class Watch(models.Model):
         return self.by
 
     def watched(self, *, at: datetime) -> None:
-        """The heartbeat, when everything has been looked at."""
-        self.heartbeat_at = at
-        self.save(update_fields=["heartbeat_at"])
+        """The heartbeat, when everything has been looked at. Who has lost the turn meanwhile says nothing any more."""
+        Watch.objects.filter(pk=self.pk, by=self.by).update(heartbeat_at=at)
+
+    def checked(self, broken: dict[str, int], *, ahead: timedelta | None, at: datetime) -> None:
+        """What `selfcheck` found: how often each promise is broken; and how the clock of who watches goes."""
+        Watch.objects.filter(pk=self.pk, by=self.by).update(
+            checked_at=at, broken=[{"promise": promise, "count": count} for promise, count in broken.items()], ahead=ahead
+        )
 
     def is_blind(self, at: datetime) -> bool:
         return self.blind_until is not None and at < self.blind_until
