@@ -278,6 +278,58 @@ class Employee(Person):
         await self.presses("Rond gesprek af")
         await self.page.get_by_role("dialog").get_by_role("button", name="Ja, rond af", exact=True).click()
 
+    # ------------------------------------------------------------ passing on, the telephone, and going
+
+    @property
+    def question(self) -> Locator:
+        """What the page asks, in front of everything else."""
+        return self.page.get_by_role("dialog")
+
+    @property
+    def telephone(self) -> Locator:
+        return self.page.get_by_role("switch", name="Aan de telefoon", exact=True)
+
+    def colleague(self, name: str) -> Locator:
+        return self.list_of("Collega's in dienst").get_by_role("listitem").filter(has=self.page.get_by_text(name, exact=True))
+
+    async def transfers(self, to: str, note: str = "") -> None:
+        """Asks a colleague to take the conversation in front over, with a word for them alone."""
+        await self.presses("Draag over")
+        await self.asks(to, note)
+
+    async def asks(self, colleague: str, note: str = "") -> None:
+        """Answers the question who is to take it over."""
+        await self.question.get_by_role("radio", name=colleague).check()
+        await self.question.get_by_role("textbox", name="Alleen voor je collega").fill(note)
+        await self.question.get_by_role("button", name=f"Vraag {colleague}", exact=True).click()
+        await expect(self.question.get_by_role("radio")).to_have_count(0)
+
+    async def asks_all(self, colleague: str) -> None:
+        """While leaving: one colleague for everything that still runs."""
+        await self.question.get_by_role("button", name=f"Vraag {colleague} om alles over te nemen", exact=True).click()
+
+    async def wants_to_leave(self, button: str = "Beëindig dienst") -> None:
+        """And may not yet: what is still to be done stands in front."""
+        await self.presses(button)
+        await expect(self.question.get_by_role("button", name="Ik ga nu", exact=True)).to_be_disabled()
+
+    async def sees_progress(self, nickname: str, words: str) -> None:
+        """Of one conversation, while leaving."""
+        rows = self.question.get_by_role("list", name="Jouw gesprekken").get_by_role("listitem")
+        await expect(rows.filter(has=self.page.get_by_text(nickname, exact=True))).to_contain_text(words)
+
+    async def leaves_at_once(self) -> None:
+        """Holding nothing, and with a colleague there."""
+        await self.is_told(re.compile("collega(’s|'s)? bereikbaar"))
+        await self.presses("Beëindig dienst")
+        await expect(self.button("Start dienst")).to_be_visible()
+
+    async def goes(self) -> None:
+        """After what had to be handed over, as soon as that is allowed."""
+        await expect(self.question).to_contain_text("Je kunt nu gaan.")
+        await self.question.get_by_role("button", name="Ik ga nu", exact=True).click()
+        await expect(self.button("Start dienst")).to_be_visible()
+
     # ------------------------------------------------------------ the registration beside it
 
     @property

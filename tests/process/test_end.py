@@ -1,12 +1,9 @@
-"""Process 1.2: the end of a conversation, what stays on the device, and the end of a duty."""
+"""Process 1.2: the end of a conversation, and what stays on the device."""
 
 import re
 
 import pytest
 from playwright.async_api import expect
-
-from staffing.rules import Refusal
-from tests.people import sentence
 
 LAST_WORDS = "Pas goed op jezelf"
 # Whatever makes a noise or marks the device would be heard or seen by somebody near it (threat-model D3).
@@ -187,35 +184,3 @@ async def test_a_whole_chat_leaves_nothing_on_the_device_and_asks_one_origin_onl
     told = [*asked, *titles, *cookies]
     assert [words for words in told if TELLING.search(words) or "Niemand" in words or "Krommenie" in words] == []
     assert chatter.dialogs == []
-
-
-# ---------------------------------------------------------------- the end of a duty
-
-
-@pytest.mark.parametrize("button", ["Beëindig dienst", "Log uit"])
-async def test_who_holds_a_conversation_may_not_leave_and_reads_why(people, button):
-    chatter, employee = await people.chatter(), await people.employee()
-    name = f"Vast {button}"
-    await chatter.starts(name)
-    await employee.accepts(name)
-
-    await employee.presses(button)
-
-    await expect(employee.list_of("Meldingen")).to_contain_text(sentence(Refusal.HOLDS_CONVERSATIONS))
-    await expect(employee.button("Beëindig dienst")).to_be_visible()
-
-
-async def test_the_last_one_may_not_leave_and_reads_why_until_a_colleague_has_come(people):
-    employee = await people.employee("fo-zw-1")
-    for button in ("Beëindig dienst", "Log uit"):
-        await employee.presses(button)
-        await expect(employee.list_of("Meldingen")).to_contain_text(sentence(Refusal.LAST_ONE))
-        await employee.presses("Oké")
-
-    await people.employee("fo-zw-2")
-    await employee.is_told("1 collega bereikbaar")
-    await employee.presses("Beëindig dienst")
-
-    await expect(employee.button("Start dienst")).to_be_visible()
-    await employee.presses("Log uit")
-    await expect(employee.page.get_by_role("button", name="Log in")).to_be_visible()

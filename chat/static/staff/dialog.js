@@ -12,7 +12,7 @@ export function Dialog({title, close, calm = false, children}) {
     return () => before?.isConnected && before.focus();
   }, []);
   return html`<dialog ref=${box} aria-labelledby="dialog-title" onClose=${close} onCancel=${close}>
-    <h2 id="dialog-title" tabindex="-1">${title}</h2>
+    <h2 id="dialog-title" tabindex=${calm ? "-1" : null}>${title}</h2>
     ${children}
   </dialog>`;
 }
