@@ -1,5 +1,6 @@
 """The process step Handover: nobody leaves the line unmanned, and no conversation without somebody. Every way out of duty is here."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -61,13 +62,42 @@ def leave(employee: Employee, *, at: datetime) -> None:
     transaction.on_commit(hints.changed)
 
 
+@dataclass(frozen=True, slots=True)
+class LeftBehind:
+    """What somebody leaves who would go off duty now: conversations held, what waits in the region, and the colleagues available."""
+
+    held: int
+    waiting: int
+    available: int
+    open_now: bool
+
+    @property
+    def nobody(self) -> bool:
+        """Would nobody be there for what is open or waits?"""
+        return self.available == 0 and (self.open_now or self.waiting + self.held > 0)
+
+
+def left_behind(employee: Employee, *, at: datetime) -> LeftBehind:
+    """What an override would leave behind, for who decides about it. Nothing is locked: it may have changed when it is decided."""
+    table = opening.timetables(at).get(employee.region_id or 0)
+    colleagues = Duty.objects.running().in_region(employee.region_id).exclude(employee=employee)
+    return LeftBehind(
+        held=Conversation.objects.active().filter(holder=employee).count(),
+        waiting=Conversation.objects.work_of(employee.region_id).count(),
+        available=sum(1 for duty in colleagues if duty.is_connected(at, settings.SILENCE)),
+        open_now=bool(table and is_open(table, at)),
+    )
+
+
 @transaction.atomic
 def override(employee: Employee, *, by: Employee, reason: str, at: datetime) -> None:
     """
     End somebody's duty against the rule: what is still held is offered again at once, and an alarm says who did it and why.
 
-    Raises Refused: not_on_duty.
+    Raises Refused: incomplete without a reason, not_on_duty.
     """
+    if not reason.strip():
+        raise Refused(Refusal.INCOMPLETE)
     duty = _locked_duty(employee)
     duty.override(by=by, reason=reason, at=at)
     for conversation in Conversation.objects.active().filter(holder=employee).order_by("pk"):

@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import path
 from django.views.generic import RedirectView
 
+from chat.admin import override
 from chat.views import public, staff
 from config import health
 from registration import views as registration
@@ -28,6 +29,8 @@ urlpatterns = [
     # One way in and one way out for everybody: logging out ends duty by the rule of the handover.
     path("admin/login/", RedirectView.as_view(url="/staff/login/?next=/admin/")),
     path("admin/logout/", staff.log_out),
+    # Here, since it is chat that knows what somebody on duty holds, and staffing's own pages may not ask it.
+    path("admin/staffing/duty/<str:duty>/override/", admin.site.admin_view(override), name="override"),
     path("admin/", admin.site.urls),
 ]
 handler400 = public.bad_request

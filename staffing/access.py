@@ -64,12 +64,14 @@ def record(
     action: Look.Action,
     of: models.Model | type[models.Model],
     part: str = "",
+    reason: str = "",
     basis: str = "",
     component: str = "admin",
 ) -> None:
     """Write down this look before it is answered: of one row, or of a list when `of` is a model. Outside a transaction."""
     object_id = of.pk if isinstance(of, models.Model) else ""
-    _record(request, at, action=action, kind=str(of._meta.model_name), object_id=object_id, part=part, basis=basis, component=component)
+    fields = {"part": part, "reason": reason, "basis": basis, "component": component}
+    _record(request, at, action=action, kind=str(of._meta.model_name), object_id=object_id, **fields)
 
 
 def record_refusal(request: HttpRequest, *, at: datetime, kind: str, object_id: object, part: str = "", component: str = "admin") -> None:
@@ -79,13 +81,16 @@ def record_refusal(request: HttpRequest, *, at: datetime, kind: str, object_id: 
     _record(request, at, action=action, outcome="refused", **fields)
 
 
+KEPT = {"object_id": 60, "part": 60, "reason": 400}  # characters
+
+
 def _record(request: HttpRequest, at: datetime, **fields: Any) -> None:
     by = request.user if isinstance(request.user, Employee) else None
     # Enough to see which looks belong to one login, and nothing that opens it.
     key = request.session.session_key if hasattr(request, "session") else None
     session = hashlib.sha256(key.encode()).hexdigest()[:16] if key else ""
     # What stood in an address is kept as it can be: PostgreSQL takes no NUL in a text.
-    fields |= {name: str(fields[name]).replace("\0", "")[:60] for name in ("object_id", "part")}
+    fields |= {name: str(fields.get(name, "")).replace("\0", "")[:length] for name, length in KEPT.items()}
     Look.objects.record(at=at, by=by, session=session, **fields)
 
 
@@ -204,7 +209,7 @@ class OversightAdmin(Overseen, admin.ModelAdmin):
         self.find(request, object_id, part="remove")
         return super().delete_view(request, object_id, extra_context)
 
-    def find(self, request: HttpRequest, object_id: str, part: str = "") -> Any:
+    def find(self, request: HttpRequest, object_id: str, part: str = "", reason: str = "") -> Any:
         """The row, among what this person may see, with the look recorded. Elsewhere it is not here, and that is recorded too."""
         if not self.has_view_permission(request):
             raise PermissionDenied
@@ -216,12 +221,12 @@ class OversightAdmin(Overseen, admin.ModelAdmin):
             raise Http404 from None
         if self.recorded:
             changes = request.method == "POST"
-            self._look(request, Look.Action.CHANGE if changes else Look.Action.SEE, found, part=part)
+            self._look(request, Look.Action.CHANGE if changes else Look.Action.SEE, found, part=part, reason=reason)
         return found
 
-    def _look(self, request: HttpRequest, action: Look.Action, of: Any, part: str = "") -> None:
+    def _look(self, request: HttpRequest, action: Look.Action, of: Any, part: str = "", reason: str = "") -> None:
         basis = Look.Basis.NATIONAL if is_national(request.user) else Look.Basis.REGION
-        record(request, at=clock.now(), action=action, of=of, part=part, basis=basis)
+        record(request, at=clock.now(), action=action, of=of, part=part, reason=reason, basis=basis)
 
 
 class ReadOnlyAdmin(OversightAdmin):

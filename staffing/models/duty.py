@@ -9,6 +9,8 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import connection, models, transaction
 from django.db.models import F, Q
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
 from staffing import rules
@@ -210,7 +212,7 @@ class Duty(models.Model):
         indexes = [models.Index(fields=["started_at"], name="duties_by_time")]
 
     def __str__(self) -> str:
-        return f"{self.employee} {self.started_at:%Y-%m-%d %H:%M}"
+        return f"{self.employee}, {date_format(localtime(self.started_at), 'j F Y H:i')}"
 
     def is_connected(self, at: datetime, silence: timedelta) -> bool:
         return rules.is_connected(self.heard_at, at, silence)
