@@ -23,7 +23,7 @@ SECTIONS = [
     (_("Registrations"), ["registration"]),
     (_("Conversations"), ["conversation"]),
     (_("Duty"), ["duty", "employee"]),
-    (_("Line"), ["openinghours", "closedday", "closure", "region", "municipality"]),
+    (_("Line"), ["openinghours", "closedday", "closure", "region", "municipality", "localfact"]),
     (_("Lists and looks"), ["codelist", "look"]),
 ]
 

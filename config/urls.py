@@ -24,6 +24,7 @@ urlpatterns = [
     path("staff/logout/", staff.log_out),
     path("staff/duty/start/", staff.start_duty),
     path("staff/duty/end/", staff.end_duty),
+    path("staff/region/<slug:code>/", staff.region, name="region"),
     path("staff/registration/<uuid:conversation>/", registration.registration, name="registration"),
     path("staff/registration/<uuid:conversation>/register/", registration.register, name="register"),
     # One way in and one way out for everybody: logging out ends duty by the rule of the handover.

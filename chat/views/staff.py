@@ -1,5 +1,6 @@
 """The employees' door over plain HTTP: log in and out, duty, and the page of the workspace."""
 
+from dataclasses import asdict
 from typing import Any
 from urllib.parse import urlencode
 
@@ -14,10 +15,11 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from chat import handover
 from chat.forms import ROLES
+from chat.taken import taken_from
 from staffing import clock, opening
-from staffing.models import Employee, Region
+from staffing.models import Employee, LocalFact, Municipality, Region
 from staffing.refusal import Refused
-from staffing.rules import Refusal
+from staffing.rules import AMSTERDAM, Refusal
 
 
 def where_to(employee: Employee, asked: str) -> str:
@@ -81,8 +83,35 @@ def workspace(request: HttpRequest) -> HttpResponse:
         "closes_at": line.closes_at and line.closes_at.isoformat(),
         "numbers": settings.CLIENT_NUMBERS | {"maximum": employee.maximum},
         "may_oversee": employee.is_staff,
+        "taken": [asdict(one) for one in taken_from(employee)],
     }
     return render(request, "staff/workspace.html", {"employee": employee, "boot": boot})
+
+
+@require_GET
+def region(request: HttpRequest, code: str) -> HttpResponse:
+    """What helps in one region, as a fragment of the workspace. Of any region: who helps another one needs it. No personal data."""
+    if not isinstance(request.user, Employee):
+        return JsonResponse({"detail": _("You are logged out. Log in again.")}, status=401)
+    if not request.user.answers_chats:
+        return JsonResponse({"code": Refusal.NOT_ALLOWED, "detail": Refused(Refusal.NOT_ALLOWED).detail()}, status=403)
+    found = Region.objects.with_code(code)
+    if found is None:
+        return JsonResponse({"code": Refusal.NOT_FOUND, "detail": _("There is no such region.")}, status=404)
+    today = clock.now().astimezone(AMSTERDAM).date()
+    named = Municipality.objects.called(request.GET.get("municipality", ""))
+    places = list(found.municipalities.valid_on(today))
+    facts = found.local_facts.select_related("municipality").order_by("position", "name")
+    by_place: dict[Municipality | None, list[LocalFact]] = {None: []} | {place: [] for place in places}
+    for fact in facts:
+        fact.old = fact.is_old(today)  # type: ignore[attr-defined]
+        if fact.municipality in by_place:
+            by_place[fact.municipality].append(fact)
+    # The place that the chatter named first, then what is for everybody.
+    order = [place for place in [named, None, *places] if place in by_place]
+    groups = [(place, by_place[place]) for place in dict.fromkeys(order) if by_place[place]]
+    context = {"region": found, "places": places, "named": named if named in by_place else None, "groups": groups}
+    return render(request, "staff/region.html", context)
 
 
 @require_POST

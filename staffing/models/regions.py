@@ -1,11 +1,22 @@
 """Where: the regions, the municipalities that belong to them, and what somebody who helps another region has to know of it."""
 
 import unicodedata
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+
+
+def web_page(written: str) -> str:
+    """The address of a page as a screen of ours may link to it, also when only a name was written; empty when it is no page of the web."""
+    address = written.strip()
+    try:
+        parts = urlsplit(address if "://" in address else f"https://{address}")
+    except ValueError:
+        return ""
+    return parts.geturl() if parts.scheme in ("http", "https") and parts.netloc else ""
 
 
 class RegionManager(models.Manager["Region"]):
@@ -46,6 +57,11 @@ class Region(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def page(self) -> str:
+        """Its website as a link."""
+        return web_page(self.website)
 
     def lock(self) -> None:
         """Read this row again under its lock, the first of all locks: who leaves and who is counted on wait for each other here."""
@@ -116,6 +132,15 @@ class PlaceName(models.Model):
         super().save(*args, **kwargs)
 
 
+A_YEAR = timedelta(days=365)
+
+
+class LocalFactQuerySet(models.QuerySet["LocalFact"]):
+    def to_check(self, day: date) -> Self:
+        """What nobody has checked for a year."""
+        return self.filter(checked_on__lt=day - A_YEAR)
+
+
 class LocalFact(models.Model):
     """What helps in one region or municipality: a service, its number, its page. Shown beside a conversation from there."""
 
@@ -132,6 +157,8 @@ class LocalFact(models.Model):
     checked_on = models.DateField(_("last checked on"), help_text=_("A wrong number here does harm."))
     position = models.PositiveSmallIntegerField(_("place in the list"), default=0)
 
+    objects = LocalFactQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("local fact")
         verbose_name_plural = _("local facts")
@@ -139,3 +166,12 @@ class LocalFact(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def is_old(self, day: date) -> bool:
+        """Has nobody checked it for a year?"""
+        return self.checked_on < day - A_YEAR
+
+    @property
+    def page(self) -> str:
+        """Its link, when that is a page of the web."""
+        return web_page(self.link)
