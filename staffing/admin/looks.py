@@ -48,6 +48,9 @@ class LookAdmin(ReadOnlyAdmin):
     region_lookup = "region"
     list_display = ["at", "username", "role_name", "action", "kind_name", "object_id", "part", "basis", "outcome_name"]
     list_filter = [KindFilter, "action", OutcomeFilter, "basis"]
+    fields = ["at", "by", "username", "role_name", "region", "action", "kind_name", "object_id", "part", "reason", "basis", "outcome_name"]
+    fields += ["component", "session"]
+    readonly_fields = ["role_name", "kind_name", "outcome_name"]
     search_fields = ["object_id", "username"]
     search_help_text = _("Account, or the number of what was looked at")
 

@@ -9,7 +9,7 @@ from django.contrib.auth.forms import UserChangeForm, UserCreationForm
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from staffing.access import OversightAdmin
+from staffing.access import OversightAdmin, is_national
 from staffing.models import Employee, Role
 
 
@@ -38,13 +38,16 @@ class EmployeeAdmin(OversightAdmin, UserAdmin):
     form = EmployeeForm
     add_form = NewEmployeeForm
     list_display = ["name", "username", "role", "region", "maximum", "is_active"]
-    list_filter = ["role", "is_active", "region"]
+    list_filter = ["role", "is_active"]
     search_fields = ["name", "username"]
     ordering = ["name"]
     filter_horizontal = []
     fieldsets = [(None, {"fields": ["username", "password", "name", "role", "region", "maximum", "is_active", "last_login"]})]
     add_fieldsets = [(None, {"fields": ["username", "name", "role", "region", "maximum", "password1", "password2"]})]
     actions = None
+
+    def get_list_filter(self, request: HttpRequest) -> Any:
+        return [*super().get_list_filter(request), *(["region"] if is_national(request.user) else [])]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj and not self.has_change_permission(request, obj):

@@ -4,6 +4,8 @@ import uuid
 from datetime import datetime
 
 from django.db import models
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
 from staffing.models.people import Employee
@@ -88,4 +90,4 @@ class Look(models.Model):
         indexes = [models.Index(fields=["kind", "object_id"], name="who_saw_this")]
 
     def __str__(self) -> str:
-        return f"{self.at:%Y-%m-%d %H:%M} {self.username} {self.action} {self.kind}"
+        return f"{date_format(localtime(self.at), 'j F Y H:i')}, {self.username}: {self.get_action_display()}"

@@ -3,9 +3,11 @@
 import re
 import uuid
 from datetime import date, time
+from pathlib import Path
 
 import pytest
-from django.contrib import admin
+from babel.messages.pofile import read_po
+from django.contrib import admin, auth
 from django.test import Client
 from django.urls import NoReverseMatch, reverse
 
@@ -13,7 +15,8 @@ from chat.models import Conversation
 from registration.models import CodeList, Delivery, Registration
 from registration.rules import Answers, State
 from staffing.access import OversightAdmin
-from staffing.models import ClosedDay, Closure, Duty, Employee, Look, Municipality, OpeningHours, Region, Role
+from staffing.admin.words import SAID_BY_DJANGO
+from staffing.models import ClosedDay, Closure, Duty, Employee, LocalFact, Look, Municipality, OpeningHours, Region, Role
 from tests.factories import EmployeeFactory, MunicipalityFactory, RegionFactory
 from tests.registering import ADVICE, CONTENT, FILLED_IN, closed, code_lists, draft, registered
 
@@ -21,7 +24,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 REGISTRATIONS, LOOKS = "/admin/registration/registration/", "/admin/staffing/look/"
 OVERSEEING = [Role.COORDINATOR, Role.MANAGER, Role.ADMINISTRATOR]
 ABOUT_PEOPLE = [Registration, Conversation, Employee, Duty, Look]
-REFERENCE = [Region, Municipality, OpeningHours, ClosedDay, Closure, CodeList]
+REFERENCE = [Region, Municipality, LocalFact, OpeningHours, ClosedDay, Closure, CodeList]
 
 
 @pytest.fixture(autouse=True)
@@ -264,6 +267,41 @@ def test_a_conversation_is_shown_without_a_word_of_it(logged_in, region):
     assert "ended together" in page
 
 
+def test_a_look_reads_in_words_and_in_the_time_of_the_region(logged_in, region):
+    client = logged_in(Role.COORDINATOR)
+    client.get(list_of(Duty))
+    look = Look.objects.get()
+
+    page = text(client.get(change(look)))
+
+    assert str(look) in page
+    assert "10:00" in str(look)
+    title = page[page.index("<title>") : page.index("</title>")] + page[page.index('id="content"') : page.index("<form")]
+    for raw in ("allowed", "coordinator:", " list ", "09:00"):
+        assert raw not in title
+    assert "Coordinator" in page
+    assert re.search(r"field-kind_name.*?duty", page, re.S)
+
+
+def test_what_we_say_for_django_is_still_what_django_says():
+    """Its Dutch says 'u' and 'Voorpagina', and ours goes before it: only as long as the English is the same."""
+    files = [Path(app.__file__).parent / "locale" / "nl" / "LC_MESSAGES" / "django.po" for app in (admin, auth)]
+    theirs = {message.id for file in files for message in read_po(file.open("rb"))}
+
+    assert {said for said in SAID_BY_DJANGO if isinstance(said, str)} - theirs == set()
+
+
+@pytest.mark.parametrize(("role", "filters"), [(Role.COORDINATOR, False), (Role.ADMINISTRATOR, True)])
+@pytest.mark.parametrize("model", [Employee, Duty], ids=lambda model: model.__name__)
+def test_who_has_one_region_is_not_asked_for_it(logged_in, region, model, role, filters):
+    registered(region=region)
+    registered()
+
+    page = text(logged_in(role).get(list_of(model)))
+
+    assert bool(re.search(r'href="\?[^"]*region__id__exact=', page)) is filters
+
+
 # ---------------------------------------------------------------- completing and closing
 
 
@@ -452,7 +490,7 @@ def test_what_is_national_is_changed_by_the_administrator_only(logged_in, region
     place, asked = MunicipalityFactory(region=region), CodeList.objects.first()
     client = logged_in(role)
 
-    for row in (region, place, asked):
+    for row in (RegionFactory(), place, asked):
         assert client.post(change(row), {"name": "anders", "label_nl": "anders"}).status_code == 403
     assert client.get("/admin/staffing/employee/add/").status_code == 403
 
