@@ -5,8 +5,11 @@ import asyncio
 import pytest
 from playwright.async_api import expect
 
+from tests.people import People
+from tests.process.conftest import EXIT_TARGET
 from tests.proxy import Way
 
+FIRST, SECOND = "Medewerker 1 (ZW)", "Medewerker 2 (ZW)"
 TEN = [f"Bericht {number} van tien" for number in range(1, 11)]
 
 
@@ -195,3 +198,26 @@ async def test_long_polling_takes_over_within_30_seconds_however_the_upgrade_fai
     await employee.sends("Komt dit door?")
 
     await chatter.reads("Komt dit door?")
+
+
+async def test_what_an_employee_held_whose_browser_died_is_taken_over_and_their_return_shows_by_whom(running_with, browser):
+    """P9: unheard for a while, the conversation is offered again ahead of all new ones. The second wait of real time: above the heartbeat."""
+    server = await asyncio.to_thread(running_with, REOFFER_AFTER="18s")
+    people = People(browser, server.base, EXIT_TARGET, {})
+    chatter, first, second = await people.chatter(), await people.employee("fo-zw-1"), await people.employee("fo-zw-2")
+    await chatter.starts("Alleen")
+    await first.accepts("Alleen")
+    await chatter.sends("Ben je daar nog?")
+    await first.reads("Ben je daar nog?")
+
+    await first.page.close()
+
+    await expect(second.waiting("Alleen")).to_contain_text("loopt al")
+    await chatter.reads(f"De verbinding met {FIRST} is weg. Er komt zo een collega. Alles wat je schreef is bewaard.")
+    await second.accepts("Alleen")
+    await second.reads("Ben je daar nog?")
+    await second.sends("Ik ben er nu voor je")
+    await chatter.reads(f"{SECOND} neemt het gesprek over. {SECOND} heeft gelezen wat je vertelde.", "Ik ben er nu voor je")
+    back = await people.employee("fo-zw-1")
+    await expect(back.list_of("Meldingen")).to_contain_text(f"{SECOND} heeft het gesprek met Alleen overgenomen.")
+    await expect(back.list_of("Mijn gesprekken").get_by_role("listitem")).to_have_count(0)

@@ -29,6 +29,9 @@ export class Actions {
   }
 
   begin() {
+    for (const {employee, ...one} of boot.taken ?? []) {
+      this.tell({kind: "gone", reason: employee ? "transferred" : "requeued", colleague: employee, ordinal: 1, ...one});
+    }
     this.#connect();
     setInterval(() => this.#round(), 1000);
     this.#lookAtHours();
