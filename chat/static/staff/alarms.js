@@ -33,10 +33,10 @@ export const justCome = (desk) => (desk.alarms ?? []).filter((one) => !one.taken
 function Alarm({alarm, take}) {
   const red = isAlarm(alarm);
   return html`<li class="alarm" data-red=${red} data-taken=${Boolean(alarm.taken_by)}>
-    <span class="alarm-sign" aria-hidden="true">${alarm.taken_by ? "✓" : red ? "▲" : "◆"}</span>
+    <p class="alarm-sign"><span aria-hidden="true">${alarm.taken_by ? "✓" : red ? "▲" : "◆"}</span> <b>${say(red ? "alarm" : "warning")}</b></p>
     <div class="alarm-words">
-      <p><b>${say(red ? "alarm" : "warning")}</b> ${alarmWords(alarm)}</p>
-      <p class="alarm-since">${say("since", {time: when(alarm.since, wall())})} · ${alarm.taken_by ? html`<b>${say("taken_by", {name: alarm.taken_by})}</b>` : say("taken_by_nobody")}</p>
+      <p>${alarmWords(alarm)}</p>
+      <p class="alarm-since">${say("since", {time: when(alarm.since, wall())})}${alarm.taken_by && html` · <b>${say("taken_by", {name: alarm.taken_by})}</b>`}</p>
     </div>
     ${!alarm.taken_by && !UNTAKEABLE.includes(alarm.kind) && html`<button type="button" onClick=${() => take(alarm.alarm)}>${say("take_alarm")}</button>`}
   </li>`;

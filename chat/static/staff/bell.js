@@ -166,8 +166,8 @@ export const Trial = ({screen, act}) => html`<div class="signal" data-kind=${isS
 export function BellButton({screen, act}) {
   const {bell} = act;
   const state = bell.isMute ? "bell_mute" : bell.sound ? "bell_on" : "bell_off";
-  return html`<button type="button" class="bell" data-mute=${bell.isMute} aria-expanded=${Boolean(screen.bell)} onClick=${() => act.show({bell: screen.bell ? null : "open"})}>
-    <span aria-hidden="true">♪ </span><span class="aside">${say("bell")}: </span>${say(state)}
+  return html`<button type="button" class="bell" data-mute=${bell.isMute} title=${say("bell")} aria-expanded=${Boolean(screen.bell)} onClick=${() => act.show({bell: screen.bell ? null : "open"})}>
+    <span aria-hidden="true">♪</span> <span class="aside">${say("bell")}: ${say("sound")} </span>${say(state)}
   </button>`;
 }
 

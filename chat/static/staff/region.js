@@ -6,6 +6,7 @@ import {fragment} from "./fragments.js";
 import {ask, LoggedOut} from "./requests.js";
 import {boot, regionName, say} from "./words.js";
 
+const roomy = matchMedia("(min-width: 73.75em) and (min-height: 44em)"); // it fits beside everything else
 const known = new Map(); // of this session, by address: what has come, or is on its way
 
 class Absent extends Error {}
@@ -76,12 +77,12 @@ export const isForeign = (one) => one.region !== boot.region.slug;
 
 /** @param {object} one the conversation in front; give it a key, so that each opens as its own region asks for */
 export function Region({one}) {
-  const [unfolded, unfold] = useState(isForeign(one) && !isEnded(one));
+  const [unfolded, unfold] = useState(isForeign(one) && !isEnded(one) && roomy.matches);
   const [chosen, choose] = useState("");
   const region = one.region || chosen;
   return html`<section class="part region" data-unfolded=${unfolded} aria-labelledby="region-title">
     <h2><button type="button" class="fold" id="region-title" aria-expanded=${unfolded} aria-controls="region-facts" onClick=${() => unfold(!unfolded)}>
-      <span aria-hidden="true">${unfolded ? "▾" : "▸"}</span> ${say("region")}
+      <span aria-hidden="true">${unfolded ? "▾" : "▸"}</span> ${say("region")}${" "}
       <span class="number">${regionName(one.region)}${isForeign(one) && one.region ? ` · ${say("region_other")}` : ""}</span>
     </button></h2>
     <div class="scroll" id="region-facts" hidden=${!unfolded}>

@@ -2,7 +2,7 @@
 
 import {html, render, useEffect, useLayoutEffect} from "./html.js";
 import {Actions} from "./actions.js";
-import {Alarms, alarmWords, justCome, stands, untaken} from "./alarms.js";
+import {Alarms, alarmWords, justCome, standing, stands, untaken} from "./alarms.js";
 import {BellPanel} from "./bell.js";
 import {Conversation} from "./conversation.js";
 import {isEnded, running, unseen} from "./desk.js";
@@ -17,15 +17,18 @@ import {nameOf, say} from "./words.js";
 
 const AREAS = ["lists", "conversation", "registration", "colleagues", "alarms"];
 
-/** The bar of a narrow screen: one area at a time, and still how many wait and what is new. */
+/** The bar of a narrow screen: one area at a time, and still how many wait, what is new, and which alarm stands. */
 function Areas({desk, screen, act}) {
   const fresh = running(desk).reduce((sum, one) => sum + unseen(one), 0);
   const waiting = act.isQueueFresh() ? desk.queue.waiting.length : "?";
   const number = {lists: desk.duty?.on_duty ? waiting : "", conversation: fresh ? say("unseen", {n: fresh}) : "", alarms: desk.alarms?.length || ""};
+  const stand = stands(desk);
   return html`<nav class="areas" aria-label=${say("areas")}>
     ${AREAS.map((area) => html`<button type="button" key=${area} aria-current=${screen.area === area ? "true" : null}
-      data-calls=${area === "lists" && waiting > 0} data-stands=${area === "alarms" ? stands(desk) : null} onClick=${() => act.show({area})}>
-      ${area === "alarms" && html`<span aria-hidden="true">${stands(desk) ? "▲ " : "△ "}</span>`}${say(`area_${area}`)}${number[area] !== undefined && number[area] !== "" && html` <b class="number">${number[area]}</b>`}
+      data-calls=${area === "lists" && waiting > 0} data-stands=${area === "alarms" ? stand : null} onClick=${() => act.show({area})}>
+      ${area === "alarms" && html`<span aria-hidden="true">${stand ? "▲ " : "△ "}</span>`}<span class="area-name">${say(`area_${area}`)}</span>
+      ${(number[area] ?? "") !== "" && html` <b class="number">${number[area]}</b>`}
+      ${area === "alarms" && stand && html`<span class="area-what"> ${alarmWords(standing(desk)[0])}</span>`}
     </button>`)}
   </nav>`;
 }
