@@ -12,7 +12,18 @@ from chat.models import Conversation
 from staffing import opening
 from staffing.models import Alarm, Duty, Employee, Found, Region
 from staffing.refusal import Refused
-from staffing.rules import AlarmKind, ClosingStep, Refusal, Timetable, closed_since, closing_step, is_open, may_start_duty, next_opening
+from staffing.rules import (
+    AlarmKind,
+    ClosingStep,
+    Refusal,
+    Timetable,
+    closed_since,
+    closing_step,
+    is_open,
+    may_leave,
+    may_start_duty,
+    next_opening,
+)
 from staffing.rules import opening as whole_line
 
 
@@ -52,19 +63,15 @@ def leave(employee: Employee, *, at: datetime) -> None:
     Raises Refused: not_on_duty, last_one, holds_conversations.
     """
     duty = _locked_duty(employee)
-    table = opening.timetables(at).get(employee.region_id or 0)
-    duty.end(
-        held=Conversation.objects.active().filter(holder=employee).count(),
-        open_now=bool(table and is_open(table, at)),
-        waiting=Conversation.objects.work_of(employee.region_id).count(),
-        at=at,
-    )
+    left = left_behind(employee, at=at)
+    may = may_leave(open_now=left.open_now, waiting=left.waiting, available_colleagues=left.available, held=left.held)
+    duty.end(may=may, at=at)
     transaction.on_commit(hints.changed)
 
 
 @dataclass(frozen=True, slots=True)
 class LeftBehind:
-    """What somebody leaves who would go off duty now: conversations held, what waits in the region, and the colleagues available."""
+    """What somebody leaves who would go off duty now: conversations held, the work of the region, and the colleagues available."""
 
     held: int
     waiting: int
@@ -78,13 +85,20 @@ class LeftBehind:
 
 
 def left_behind(employee: Employee, *, at: datetime) -> LeftBehind:
-    """What an override would leave behind, for who decides about it. Nothing is locked: it may have changed when it is decided."""
+    """
+    What this employee would leave behind. Without the locks of `leave` it may have changed when it is decided about.
+
+    What a colleague holds who has fallen silent waits too: in a moment it is offered again.
+    """
     table = opening.timetables(at).get(employee.region_id or 0)
     colleagues = Duty.objects.running().in_region(employee.region_id).exclude(employee=employee)
+    available = {duty.employee_id for duty in colleagues if duty.is_connected(at, settings.SILENCE)}
+    running = Conversation.objects.active()
+    of_the_silent = running.filter(holder__region=employee.region_id).exclude(holder=employee).exclude(holder__in=available)
     return LeftBehind(
-        held=Conversation.objects.active().filter(holder=employee).count(),
-        waiting=Conversation.objects.work_of(employee.region_id).count(),
-        available=sum(1 for duty in colleagues if duty.is_connected(at, settings.SILENCE)),
+        held=running.filter(holder=employee).count(),
+        waiting=Conversation.objects.work_of(employee.region_id).count() + of_the_silent.count(),
+        available=len(available),
         open_now=bool(table and is_open(table, at)),
     )
 

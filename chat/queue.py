@@ -276,7 +276,9 @@ class Facts:
             table = self.timetables.get(region or 0)
             reason = staffing_rules.may_leave(
                 open_now=bool(table and staffing_rules.is_open(table, self.at)),
-                waiting=sum(1 for chat in self.to_take if chat.to is None and region in chat.home),
+                # What a colleague holds who has fallen silent waits too, as in handover.left_behind.
+                waiting=sum(1 for chat in self.to_take if chat.to is None and region in chat.home)
+                + sum(duty.held for duty in colleagues if not duty.is_connected(self.at)),
                 available_colleagues=sum(1 for duty in colleagues if duty.is_connected(self.at)),
                 held=me.held,
             )

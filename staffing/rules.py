@@ -358,8 +358,8 @@ def may_leave(*, open_now: bool, waiting: int, available_colleagues: int, held: 
     May this employee go off duty?
 
     Process 1.2, step Handover: the colleague logs out only once the other is logged in,
-    so that no chat is lost. *Available* means on duty and heard; `waiting` counts what waits in the region, interrupted
-    conversations too. After closing the last one may go when nobody of the region is waiting or held.
+    so that no chat is lost. *Available* means on duty and heard; `waiting` counts what waits in the region, also what has lost
+    its employee or is about to. After closing the last one may go when nobody of the region is waiting or held.
     """
     if held:
         return Refusal.HOLDS_CONVERSATIONS

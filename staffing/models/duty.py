@@ -217,16 +217,10 @@ class Duty(models.Model):
     def is_connected(self, at: datetime, silence: timedelta) -> bool:
         return rules.is_connected(self.heard_at, at, silence)
 
-    def end(self, *, held: int, open_now: bool, waiting: int, at: datetime) -> None:
-        """
-        Go off duty. The caller (chat/handover.py) has locked region and employee and counted `held` and `waiting`.
-
-        Raises Refused: holds_conversations, last_one.
-        """
-        colleagues = Duty.objects.running().in_region(self.employee.region_id).exclude(pk=self.pk)
-        available = sum(1 for duty in colleagues if duty.is_connected(at, settings.SILENCE))
-        if refusal := rules.may_leave(open_now=open_now, waiting=waiting, available_colleagues=available, held=held):
-            raise Refused(refusal)
+    def end(self, *, may: Refusal | None, at: datetime) -> None:
+        """Go off duty. `may` is the answer of rules.may_leave, asked under the locks of chat/handover.py. Raises Refused."""
+        if may:
+            raise Refused(may)
         self.ended_at = at
         self.save(update_fields=["ended_at"])
 

@@ -7,11 +7,10 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from chat import handover, presence, signals
+from chat import presence, signals
 from chat.entries import New, Stored
 from chat.models import CREDENTIALS_KEPT, Conversation, Credential, Entry, Halves, Presence
 from chat.rules import Author, State
-from staffing.models import Duty
 from staffing.refusal import Refused
 from staffing.rules import Refusal
 from tests.factories import ConversationFactory, EmployeeFactory, MunicipalityFactory, RegionFactory
@@ -431,89 +430,3 @@ def test_signs_of_life_are_written_together_and_never_go_back(clock):
     assert len([query for query in queries if "chat_presence" in query["sql"]]) == 1
     assert set(Presence.objects.values_list("heard_at", "chatter_read")) == {(later, 7)}
     assert Presence.objects.get(conversation=conversations[0]).employee_read == 4
-
-
-# ---------------------------------------------------------------- duty
-
-
-@pytest.fixture
-def region(clock, transactional_db):
-    """An open line: nobody may leave it unmanned."""
-    return RegionFactory(open=True)
-
-
-def test_of_the_last_two_who_leave_at_the_same_moment_one_stays(clock, region):
-    """P10."""
-    for _ in range(ROUNDS):
-        people = [EmployeeFactory(on_duty=True, region=region) for _ in range(2)]
-
-        answers = at_the_same_moment([lambda who=who: handover.leave(again(who), at=clock.now()) for who in people])
-
-        assert codes(answers) == ["done", "last_one"]
-        assert Duty.objects.running().in_region(region.pk).count() == 1
-        Duty.objects.running().update(ended_at=clock.now())
-
-
-def test_leaving_and_accepting_at_the_same_moment_never_leaves_a_conversation_alone(clock, region):
-    for _ in range(ROUNDS):
-        employee, _ = [EmployeeFactory(on_duty=True, region=region) for _ in range(2)]
-        conversation = ConversationFactory(region=region)
-
-        left, accepted = at_the_same_moment(
-            [
-                lambda who=employee: handover.leave(again(who), at=clock.now()),
-                lambda who=employee, it=conversation: again(it).accept(by=again(who), at=clock.now()),
-            ]
-        )
-
-        assert codes([left, accepted]) in (["done", "holds_conversations"], ["done", "not_on_duty"])
-
-
-def test_going_on_duty_twice_at_the_same_moment_is_one_duty(clock, region):
-    employee = EmployeeFactory(region=region)
-
-    answers = at_the_same_moment([lambda: handover.begin(again(employee), at=clock.now())] * 5)
-
-    assert answers == [None] * 5
-    assert Duty.objects.running().filter(employee=employee).count() == 1
-
-
-def test_a_colleague_who_was_not_heard_for_30_seconds_does_not_let_anybody_leave(clock, region):
-    employee, _ = EmployeeFactory(on_duty=True, region=region), EmployeeFactory(on_duty=True, region=region)
-    clock.forward(seconds=30)
-
-    with pytest.raises(Refused) as no:
-        handover.leave(employee, at=clock.now())
-
-    assert no.value.code is Refusal.LAST_ONE
-
-
-def test_a_colleague_of_another_region_does_not_count(clock, region):
-    employee, _ = EmployeeFactory(on_duty=True, region=region), EmployeeFactory(on_duty=True)
-
-    with pytest.raises(Refused) as no:
-        handover.leave(employee, at=clock.now())
-
-    assert no.value.code is Refusal.LAST_ONE
-
-
-def test_after_closing_the_last_one_leaves_unless_somebody_still_waits(clock, region):
-    employee = EmployeeFactory(on_duty=True, region=region)
-    waits = ConversationFactory(region=region)
-    clock.at("2026-11-24 17:00")
-
-    with pytest.raises(Refused) as no:
-        handover.leave(employee, at=clock.now())
-    waits.end(by=Author.CHATTER, at=clock.now())
-    handover.leave(again(employee), at=clock.now())
-
-    assert no.value.code is Refusal.LAST_ONE
-    assert not Duty.objects.running().exists()
-
-
-def test_only_an_employee_who_answers_chats_goes_on_duty(clock, region):
-    with pytest.raises(Refused) as no:
-        handover.begin(EmployeeFactory(region=region, role="manager"), at=clock.now())
-
-    assert no.value.code is Refusal.NOT_ALLOWED
-    assert not Duty.objects.exists()

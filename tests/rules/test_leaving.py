@@ -59,6 +59,23 @@ def test_one_more_colleague_never_keeps_anybody_from_leaving(open_now: bool, wai
         assert leaving(open_now, waiting, colleagues + 1, held) is None
 
 
+@given(st.booleans(), some, some)
+def test_who_may_leave_may_still_leave_when_less_waits_or_the_line_closes(open_now: bool, waiting: int, colleagues: int):
+    if leaving(open_now, waiting, colleagues) is None:
+        assert leaving(False, waiting, colleagues) is None
+        assert leaving(open_now, max(0, waiting - 1), colleagues) is None
+
+
+@given(st.booleans(), some, some)
+def test_of_two_who_want_to_leave_one_may_exactly_when_nobody_else_is_needed_or_there(open_now: bool, waiting: int, others: int):
+    """One after the other, as the lock of the region lets them: the second counts the first no more."""
+    first = leaving(open_now, waiting, available_colleagues=others + 1)
+    second = leaving(open_now, waiting, available_colleagues=others)
+
+    assert first is None
+    assert (second is None) == (others > 0 or not (open_now or waiting))
+
+
 # ---------------------------------------------------------------- beginning duty
 
 
@@ -68,6 +85,16 @@ def test_duty_may_begin_from_half_an_hour_before_opening():
 
 def test_duty_may_not_begin_earlier_than_that():
     assert starting(OPENS - BEFORE - timedelta(seconds=1)) is Refusal.TOO_EARLY
+
+
+@given(st.booleans(), st.none() | st.integers(-7_200, 7_200), st.integers(0, 1))
+def test_duty_may_begin_exactly_when_the_line_is_open_or_about_to_or_somebody_waits(
+    open_now: bool, until_opening: int | None, waiting: int
+):
+    opens_at = None if until_opening is None else OPENS + timedelta(seconds=until_opening)
+    may = open_now or waiting or (until_opening is not None and until_opening <= BEFORE.total_seconds())
+
+    assert starting(OPENS, open_now, opens_at, waiting) is (None if may else Refusal.TOO_EARLY)
 
 
 def test_duty_may_begin_at_any_time_while_the_line_is_open():
@@ -92,6 +119,14 @@ def test_duty_may_not_begin_when_no_opening_is_in_sight():
 @pytest.mark.parametrize(("seconds", "connected"), [(0, True), (29, True), (30, False), (3600, False)])
 def test_an_employee_counts_as_connected_until_thirty_seconds_of_silence(seconds: int, connected: bool):
     assert is_connected(OPENS, OPENS + timedelta(seconds=seconds), SILENCE) is connected
+
+
+@given(st.integers(-600, 600), st.integers(0, 600))
+def test_silence_only_ever_ends_a_connection(heard_before: int, later: int):
+    """Also when the clock that wrote it down is ahead (P17)."""
+    heard_at = OPENS - timedelta(seconds=heard_before)
+    if not is_connected(heard_at, OPENS, SILENCE):
+        assert not is_connected(heard_at, OPENS + timedelta(seconds=later), SILENCE)
 
 
 def test_an_employee_who_was_never_heard_is_not_connected():

@@ -13,12 +13,16 @@ from staffing.rules import (
     AMSTERDAM,
     AROUND_THE_CLOCK,
     LOOK_AHEAD,
+    LOOK_BACK,
     WORKING_DAYS,
+    ClosingStep,
     Closure,
     Hours,
     Opening,
     Timetable,
+    closed_since,
     closes_at,
+    closing_step,
     is_open,
     next_opening,
     opening,
@@ -129,6 +133,142 @@ def test_a_line_around_the_clock_is_always_open_and_never_says_when_it_closes(no
 
 def test_without_any_region_the_line_is_closed():
     assert opening([], at("2026-11-24 10:00")) == Opening(open=False, opens_at=None, closes_at=None)
+
+
+# ---------------------------------------------------------------- every minute of a year
+
+# Two periods a day, an evening, a night over a Sunday in which the clocks change, new hours from the summer on, a holiday that is not kept.
+MANY_HOURS = (
+    *(Hours(weekday, time(9), time(12, 30)) for weekday in range(5)),
+    *(Hours(weekday, time(13), time(17), valid_until=date(2027, 6, 30)) for weekday in range(5)),
+    *(Hours(weekday, time(12), time(20), valid_from=date(2027, 7, 1)) for weekday in range(5)),
+    Hours(5, time(22), time(0)),
+    Hours(SUNDAY, time(0), time(2)),
+    Hours(SUNDAY, time(3), time(6)),
+    Hours(1, time(10), time(14), valid_from=date(2027, 4, 27), valid_until=date(2027, 4, 27), on_closed_days=True),
+)
+KEPT = public_holidays(2027) | public_holidays(2028) | {date(2027, 9, 15)}
+DECIDED = (("2027-02-02 11:11", "2027-02-02 15:00"), ("2027-10-31 01:30", "2027-10-31 03:30"), ("2027-12-31 13:37", "2028-01-01 00:00"))
+MANY = Timetable(MANY_HOURS, KEPT, tuple(Closure(at(since), at(until)) for since, until in DECIDED))
+
+
+def shows_open(now: datetime) -> bool:
+    """Is MANY open, read off the clock on the wall in Amsterdam alone?"""
+    wall = now.astimezone(AMSTERDAM)
+    day, clock = wall.date(), wall.time()
+    if any(since <= f"{wall:%Y-%m-%d %H:%M}" < until for since, until in DECIDED):
+        return False
+    return any(
+        day.weekday() == hours.weekday
+        and hours.opens <= clock
+        and (clock < hours.closes or hours.closes == time(0))
+        and (hours.valid_from or day) <= day <= (hours.valid_until or day)
+        and (day not in KEPT or hours.on_closed_days)
+        for hours in MANY_HOURS
+    )
+
+
+def test_a_whole_year_is_open_as_the_clock_on_the_wall_says_and_as_every_answer_said_before():
+    """Each minute of the days on which something special happens, and every 31st of the others."""
+    now, end, minute = at("2027-01-01 00:00"), at("2028-01-01 00:00"), timedelta(minutes=1)
+    special = {CLOCKS_FORWARD, CLOCKS_BACK, *(datetime.fromisoformat(day).date() for day, _until in DECIDED), date(2027, 6, 30)}
+    answer, changes_at, turns = opening([MANY], now), now, 0
+
+    while now < end:
+        if now >= changes_at:
+            answer, turns = opening([MANY], now), turns + 1
+            changes_at = answer.closes_at or answer.opens_at or end
+            assert changes_at > now
+        assert is_open(MANY, now) == answer.open == shows_open(now), now
+        now = min(now + minute * (1 if now.astimezone(AMSTERDAM).date() in special else 31), max(changes_at, now + minute))
+
+    assert turns > 900
+
+
+# ---------------------------------------------------------------- closing time: the chat ends at 17:00, by a ladder
+
+SOON, LAST = timedelta(minutes=20), timedelta(minutes=5)
+
+
+def step(table: Timetable, now: datetime) -> ClosingStep:
+    return closing_step(opening([table], now), now, soon=SOON, last=LAST)
+
+
+@pytest.mark.parametrize(
+    ("now", "expected"),
+    [
+        ("08:59:59", ClosingStep.CLOSED),
+        ("09:00:00", ClosingStep.OPEN),
+        ("16:39:59", ClosingStep.OPEN),
+        ("16:40:00", ClosingStep.SOON),
+        ("16:54:59", ClosingStep.SOON),
+        ("16:55:00", ClosingStep.LAST),
+        ("16:59:59", ClosingStep.LAST),
+        ("17:00:00", ClosingStep.CLOSED),
+    ],
+)
+def test_from_16_40_it_is_said_that_the_line_closes_from_16_55_to_those_who_wait_and_at_17_00_new_ones_stop(now, expected):
+    assert step(Timetable(WORKING_DAYS), at(f"2026-11-24 {now}")) is expected
+
+
+@given(timetables, moments)
+def test_each_step_of_the_ladder_is_how_long_the_line_still_is_open(table: Timetable, now: datetime):
+    closes = closes_at(table, now)
+
+    if not is_open(table, now):
+        expected = ClosingStep.CLOSED
+    elif closes and closes - now <= LAST:
+        expected = ClosingStep.LAST
+    else:
+        expected = ClosingStep.SOON if closes and closes - now <= SOON else ClosingStep.OPEN
+    assert step(table, now) is expected
+
+
+def test_a_line_around_the_clock_never_begins_to_close():
+    assert step(Timetable(AROUND_THE_CLOCK), at("2026-12-31 23:59")) is ClosingStep.OPEN
+
+
+def test_a_closure_that_is_decided_for_later_is_told_in_time():
+    table = Timetable(WORKING_DAYS, closures=(Closure(at("2026-11-24 12:00")),))
+
+    assert step(table, at("2026-11-24 11:40")) is ClosingStep.SOON
+
+
+@given(timetables, moments, fractions)
+def test_a_line_that_is_closed_since_a_moment_was_open_just_before_it_and_not_since(table: Timetable, now: datetime, fraction: float):
+    since = closed_since(table, now)
+
+    if since is None:
+        assert is_open(table, now)
+        return
+    assert since <= now
+    assert not is_open(table, since + (now - since) * fraction)
+    assert since == now - LOOK_BACK or is_open(table, since - timedelta(microseconds=1))
+
+
+@given(timetables, moments)
+def test_since_when_a_line_is_closed_is_when_it_said_that_it_would_close(table: Timetable, now: datetime):
+    closes = closes_at(table, now)
+
+    if closes:
+        assert closed_since(table, closes) == closes
+
+
+@pytest.mark.parametrize(
+    ("now", "since"),
+    [
+        ("2026-11-24 10:00", None),
+        ("2026-11-24 17:00", "2026-11-24 17:00"),
+        ("2026-11-25 08:59", "2026-11-24 17:00"),
+        ("2026-11-30 08:00", "2026-11-27 17:00"),  # a weekend
+        ("2027-03-30 08:00", "2027-03-26 17:00"),  # Easter, and the clocks go forward in it
+        ("2027-11-01 08:00", "2027-10-29 17:00"),  # the clocks go back
+    ],
+)
+def test_the_line_is_closed_since_it_last_was_open(now: str, since: str | None):
+    table = Timetable(WORKING_DAYS, public_holidays(2026) | public_holidays(2027))
+
+    assert closed_since(table, at(now)) == (since and at(since))
 
 
 # ---------------------------------------------------------------- the ordinary year
