@@ -2,6 +2,7 @@
 
 from chat import entries
 from chat.models import Conversation
+from staffing.models import Region
 from tests.client import Chatter, Employee
 from tests.factories import ConversationFactory, EmployeeFactory, MunicipalityFactory, RegionFactory
 
@@ -9,6 +10,11 @@ from tests.factories import ConversationFactory, EmployeeFactory, MunicipalityFa
 def waiting(employee: Employee) -> list[tuple[str, str]]:
     """The conversations on this screen, with why."""
     return [(chat["conversation"], chat["offer"]) for chat in employee.line.screen.queue[0]]
+
+
+async def region_of(employee: Employee) -> Region:
+    """Read in a thread of the product: whoever has accepted was read anew, and knows the number of the region only."""
+    return await employee.site.there_is(lambda: employee.who.region)
 
 
 async def at_work(site, **fields) -> Employee:
