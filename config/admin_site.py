@@ -1,29 +1,33 @@
 """The admin as one site: who gets in, its sections in the words of the process, and its first page."""
 
+from datetime import datetime
 from functools import update_wrapper
 from typing import Any
 
 from django.conf import settings
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import Min, Q
+from django.db.models import F, Min, Q
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext_lazy as _
 
 from chat.models import Conversation
+from config import health
 from registration.models import Delivery, Registration
 from staffing import clock, opening
-from staffing.access import is_national, oversees, record_refusal
-from staffing.models import Duty, Employee
-from staffing.rules import is_open
+from staffing.access import COORDINATION, is_national, oversees, record_refusal
+from staffing.models import Alarm, Duty, Employee
+from staffing.rules import AlarmKind, is_open
+
+ALARMS_SHOWN = 12  # of all regions together; the rest is one press away
 
 # Sections of the first page, and what stands in each, in this order.
 SECTIONS = [
     (_("Registrations"), ["registration"]),
     (_("Conversations"), ["conversation"]),
-    (_("Duty"), ["duty", "employee"]),
-    (_("Line"), ["openinghours", "closedday", "closure", "region", "municipality", "localfact"]),
+    (_("Duty"), ["alarm", "shift", "absence", "duty", "employee"]),
+    (_("Line"), ["openinghours", "closedday", "closure", "region", "municipality", "localfact", "count"]),
     (_("Lists and looks"), ["codelist", "look"]),
 ]
 
@@ -95,6 +99,7 @@ def stand(employee: Employee) -> dict[str, Any]:
     return {
         "at": at,
         "national": is_national(employee),
+        "alarms": _alarms(employee, at),
         "open": sum(1 for pk in regions if is_open(tables[pk], at)),
         "regions": len(regions),
         "on_duty": duties.count(),
@@ -105,6 +110,20 @@ def stand(employee: Employee) -> dict[str, Any]:
         "to_close": _since(to_close, "registered_at"),
         "due": _since(due, "due_at"),
         "stuck": Delivery.objects.filter(of_own, state=Delivery.State.STUCK).count(),
+    }
+
+
+def _alarms(employee: Employee, at: datetime) -> dict[str, Any]:
+    """What stands: first what nobody takes care of, the oldest first."""
+    rows = Alarm.objects.standing()
+    rows = rows if is_national(employee) else rows.for_region(employee.region_id)
+    in_order = rows.select_related("region", "employee", "taken_by").order_by(F("taken_at").asc(nulls_first=True), "since_at")
+    return {
+        "standing": list(in_order[:ALARMS_SHOWN]),
+        "count": rows.count(),
+        "warnings": {AlarmKind.LATE.value},
+        "may_take": employee.role in COORDINATION,
+        "watched": health.is_watched(at),
     }
 
 

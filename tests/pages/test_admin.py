@@ -16,15 +16,16 @@ from registration.models import CodeList, Delivery, Registration
 from registration.rules import Answers, State
 from staffing.access import OversightAdmin
 from staffing.admin.words import SAID_BY_DJANGO
-from staffing.models import ClosedDay, Closure, Duty, Employee, LocalFact, Look, Municipality, OpeningHours, Region, Role
+from staffing.models import Alarm, ClosedDay, Closure, Count, Duty, Employee, Found, LocalFact, Look, Municipality, OpeningHours, Region, Role
+from staffing.rules import AlarmKind
 from tests.factories import EmployeeFactory, MunicipalityFactory, RegionFactory
 from tests.registering import ADVICE, CONTENT, FILLED_IN, closed, code_lists, draft, registered
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 REGISTRATIONS, LOOKS = "/admin/registration/registration/", "/admin/staffing/look/"
 OVERSEEING = [Role.COORDINATOR, Role.MANAGER, Role.ADMINISTRATOR]
-ABOUT_PEOPLE = [Registration, Conversation, Employee, Duty, Look]
-REFERENCE = [Region, Municipality, LocalFact, OpeningHours, ClosedDay, Closure, CodeList]
+ABOUT_PEOPLE = [Registration, Conversation, Employee, Duty, Alarm, Look]
+REFERENCE = [Region, Municipality, LocalFact, OpeningHours, ClosedDay, Closure, Count, CodeList]
 
 
 @pytest.fixture(autouse=True)
@@ -249,6 +250,7 @@ def test_a_look_stays_when_what_it_was_for_is_refused_and_undone(logged_in, regi
 def test_nothing_about_people_can_be_removed(logged_in, region, model, role):
     kept = registered(region=region)
     Look.objects.record(at=kept.made_at, by=kept.holder, action="see", kind="registration", object_id=kept.pk)
+    Alarm.objects.stand(Found(AlarmKind.DANGER, region.pk), at=kept.made_at)
     row = {Registration: kept, Conversation: kept.links.get().conversation, Employee: kept.holder}.get(model) or model.objects.first()
     remove = reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_delete", args=[row.pk])
 
