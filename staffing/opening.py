@@ -1,9 +1,13 @@
 """The timetables of the regions, read from the database for the rules: one function for page, status, widget and start."""
 
 from collections import defaultdict
-from datetime import date, datetime, timedelta
+from copy import copy
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
 from functools import lru_cache
+from itertools import takewhile
 
+from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 from holidays.countries.netherlands import Netherlands
 
@@ -86,3 +90,49 @@ def usual_hours(at: datetime) -> str:
         return ""
     opens, closes = times.pop()
     return str(_("on working days from {opens} to {closes}")).format(opens=f"{opens:%H:%M}", closes=f"{closes:%H:%M}")
+
+
+# ---------------------------------------------------------------- what a change would do
+
+WEEKS = timedelta(days=14)
+
+
+@dataclass(frozen=True, slots=True)
+class DayAhead:
+    """When the line is open on a day, each period cut off at midnight: as it stands, and with a change."""
+
+    day: date
+    now: tuple[rules.Period, ...]
+    then: tuple[rules.Period, ...]
+
+    @property
+    def changes(self) -> bool:
+        return self.now != self.then
+
+
+def if_saved(row: OpeningHours | ClosedDay | Closure, at: datetime) -> dict[int, rules.Timetable]:
+    """The timetables as they would stand with this row in the database. Nothing is kept: it is saved, read and undone."""
+    with transaction.atomic():
+        copy(row).save()
+        found = timetables(at)
+        transaction.set_rollback(True)
+    return found
+
+
+def two_weeks(now: rules.Timetable, then: rules.Timetable, at: datetime) -> list[DayAhead]:
+    """Day by day from today when one region's line would be open."""
+    today = at.astimezone(rules.AMSTERDAM).date()
+    # From the first moment of today, so that the day is shown whole.
+    begins = datetime.combine(today, time(0), rules.AMSTERDAM)
+    ends = datetime.combine(today + WEEKS, time(0), rules.AMSTERDAM)
+    # A closure that is over is no news, and would cut today into pieces.
+    standing = (replace(table, closures=tuple(c for c in table.closures if c.until_at is None or c.until_at > at)) for table in (now, then))
+    open_now, open_then = (rules.joined(takewhile(lambda period: period[0] < ends, table.stretches(begins))) for table in standing)
+    days = [today + timedelta(days=n) for n in range(WEEKS.days)]
+    return [DayAhead(day, _on(day, open_now), _on(day, open_then)) for day in days]
+
+
+def _on(day: date, periods: list[rules.Period]) -> tuple[rules.Period, ...]:
+    midnight, next_midnight = (datetime.combine(one, time(0), rules.AMSTERDAM) for one in (day, day + timedelta(days=1)))
+    pieces = ((max(start, midnight), min(until, next_midnight)) for start, until in periods)
+    return tuple(piece for piece in pieces if piece[0] < piece[1])
