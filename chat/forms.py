@@ -62,9 +62,9 @@ class StartForm(forms.Form):
         try:
             name = protocol.normalise_name(self.cleaned_data["nickname"])
         except protocol.NotUnderstood as error:
-            raise forms.ValidationError(SENTENCES[Refusal.BAD_FRAME]) from error
+            raise forms.ValidationError(SENTENCES[Refusal.BAD_FRAME], code=Refusal.BAD_FRAME) from error
         if len(name) > settings.NICKNAME_CHARACTERS:
-            raise forms.ValidationError(_("This name is too long. Choose one of at most 40 characters."))
+            raise forms.ValidationError(_("This name is too long. Choose one of at most 40 characters."), code=Refusal.TOO_LONG)
         return name
 
     def clean_municipality(self) -> Municipality | None:
@@ -79,4 +79,14 @@ class StartForm(forms.Form):
         except protocol.NotUnderstood as no:
             if no.code is Refusal.EMPTY:
                 return ""
-            raise forms.ValidationError(SENTENCES[no.code]) from no
+            raise forms.ValidationError(SENTENCES[no.code], code=no.code) from no
+
+    def reason(self) -> Refusal:
+        """Why this form cannot begin a conversation."""
+        codes = {error.code for errors in self.errors.as_data().values() for error in errors}
+        return Refusal.TOO_LONG if Refusal.TOO_LONG in codes else Refusal.BAD_FRAME
+
+    def asked_region(self) -> Region | None:
+        """Whose chat it would have been; a municipality goes before the region of a website."""
+        municipality = self.cleaned_data.get("municipality")
+        return municipality.region if municipality else self.cleaned_data.get("region")

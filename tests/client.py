@@ -25,6 +25,7 @@ from chat.models import Conversation, Halves
 from chat.polls import WaitingPoll
 from chat.rules import Author
 from config.asgi import application
+from staffing import tally
 from staffing.models import Employee as EmployeeRow
 from staffing.refusal import Refused
 from tests.clock import StandingClock
@@ -127,6 +128,7 @@ class Site:
         hints.here = None
         presence._unwritten = presence._Unwritten()
         entries.forget_keys()
+        tally._counted.clear()
 
 
 async def give_way() -> None:

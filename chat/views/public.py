@@ -5,8 +5,8 @@ import logging
 import sys
 import uuid
 from contextlib import suppress
-from dataclasses import replace
-from datetime import datetime
+from dataclasses import asdict, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -18,14 +18,14 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from chat import cookies, entries, gauges, language, limits, log, presence, protocol, queue
+from chat import cookies, entries, gauges, language, limits, log, presence, protocol, queue, waiting
 from chat.forms import StartForm
 from chat.models import Conversation, Credential, digest
-from chat.rules import Author, Peer, State
-from staffing import clock, opening
+from chat.rules import Author, State
+from staffing import clock, opening, tally
 from staffing.models import Municipality, Region
 from staffing.refusal import Refused
-from staffing.rules import AMSTERDAM, Refusal, is_open
+from staffing.rules import AMSTERDAM, ClosingStep, Opening, Refusal, closing_step, is_open
 
 logger = logging.getLogger("geruisloos.public")
 STATUS = {Refusal.TOO_FAST: 429, Refusal.ID_REUSED: 409, Refusal.ENDED: 409, Refusal.UNAVAILABLE: 503, Refusal.NOT_FOUND: 404}
@@ -59,14 +59,17 @@ def speak(request: HttpRequest, asked: str | None) -> str:
     return chosen
 
 
-def boot(conversation: Conversation | None, first_seq: int = 1) -> dict[str, Any]:
-    """What the page's script starts with."""
+def boot(conversation: Conversation | None, first_seq: int = 1, wait: waiting.Wait | None = None) -> dict[str, Any]:
+    """What the page's script starts with; a page that begins a conversation is told its own `waiting` with the answer."""
+    wait = wait or waiting.Wait(settings.OVERFLOW_AFTER.total_seconds(), full=False)
     return {
         "conversation": conversation is not None and conversation.state != State.ENDED,
         "last_seq": conversation.last_seq if conversation else 0,
         "first_seq": first_seq,
         "exit_target": settings.EXIT_TARGET,
         "cookie": settings.CHATTER_COOKIE_SCRIPT,
+        "helped": conversation is not None and conversation.accepted_at is not None,
+        "waiting": asdict(wait),
         "numbers": settings.CLIENT_NUMBERS,
     }
 
@@ -99,12 +102,10 @@ def start_page(request: HttpRequest, at: datetime, form: StartForm | None = None
             "lang": asked if asked in language.LANGUAGES else "",
         }
     )
-    # A time alone says 'today': a closing of another day is not mentioned.
-    today = line.closes_at is not None and line.closes_at.astimezone(AMSTERDAM).date() == at.astimezone(AMSTERDAM).date()
     context = {
         "form": form,
-        "opening": line if today else replace(line, closes_at=None),
-        "closing_soon": line.closes_at is not None and line.closes_at - at <= settings.CLOSING_SOON,
+        "opening": line if closes_today(line, at) else replace(line, closes_at=None),
+        "closing_soon": closing_step(line, at, soon=settings.CLOSING_SOON, last=settings.CLOSING_LAST) is not ClosingStep.OPEN,
         "municipalities": list(Municipality.objects.valid_on(at.astimezone(AMSTERDAM).date()).values_list("name", flat=True)),
         "region": region,
         "region_open": region is None or is_open(opening.timetables(at)[region.pk], at),
@@ -114,13 +115,21 @@ def start_page(request: HttpRequest, at: datetime, form: StartForm | None = None
     return render(request, "public/start.html", context, status=400 if form.is_bound else 200)
 
 
-def closed_page(request: HttpRequest, at: datetime, status: int = 200, *, too_many: bool = False) -> HttpResponse:
+def closes_today(line: Opening, at: datetime) -> bool:
+    """A time alone says 'today', up to midnight: a closing of another day is not mentioned."""
+    last = line.closes_at and line.closes_at - timedelta(microseconds=1)
+    return last is not None and last.astimezone(AMSTERDAM).date() == at.astimezone(AMSTERDAM).date()
+
+
+def closed_page(request: HttpRequest, at: datetime, status: int = 200, *, refused: Refusal | None = None) -> HttpResponse:
+    """`refused`: why no chat can begin although the line is open."""
     line = opening.opening(at)
     context = {
         "opening": line,
         "when": opening.when(line.opens_at, at) if line.opens_at else None,
         "hours": opening.usual_hours(at),
-        "too_many": too_many,
+        "too_many": refused is Refusal.TOO_FAST,
+        "overloaded": refused is Refusal.UNAVAILABLE,
         "boot": boot(None),
     }
     return render(request, "public/closed.html", context, status=status)
@@ -130,21 +139,23 @@ def conversation_page(
     request: HttpRequest, conversation: Conversation, at: datetime, *, draft: str = "", error: str = "", status: int = 200
 ) -> HttpResponse:
     facts = queue.look({conversation.pk}, (), at)
-    state = facts.chatter_state(conversation.pk)
+    state, wait = facts.chatter_state(conversation.pk), waiting.wait(conversation, at)
     lines = all_after(conversation.pk, 0)
     last = lines[-1].seq if lines else 0
     if last:
         presence.has_read(conversation.pk, Author.CHATTER, last)
     context = {
         "entries": [shown(line) for line in lines],
+        "at": at,
         "state": state.body(),
-        "status_text": in_words(state),
+        "line": waiting.line_of(state),
+        "status_text": waiting.in_words(state, wait),
         "last_seq": last,
         "first_seq": 1,
         "message_id": uuid.uuid4(),
         "draft": draft,
         "error": error,
-        "boot": boot(conversation) | {"last_seq": last},
+        "boot": boot(conversation, wait=wait) | {"last_seq": last},
     }
     return render(request, "public/conversation.html", context, status=status)
 
@@ -153,10 +164,13 @@ def end_page(request: HttpRequest, conversation: Conversation, at: datetime, *, 
     """What the other side said last and was not read yet, and nothing earlier; nothing when the chatter ended it."""
     facts = queue.look({conversation.pk}, (), at)
     lines = all_after(conversation.pk, facts.first_seq(conversation.pk) - 1)
+    given_up = conversation.ended_by == Author.SYSTEM
     context = {
-        "entries": [shown(line) for line in lines],
+        # Who was given up reads the last line, which says so, at the head of what they can do now, and not twice.
+        "entries": [shown(line) for line in (lines[:-1] if given_up else lines)],
         "state": facts.chatter_state(conversation.pk).body(),
-        "ended_by": conversation.ended_by,
+        "given_up": given_up,
+        "helped": conversation.accepted_at is not None and not given_up,
         "unsent": unsent,
         "boot": boot(conversation),
         "new_conversation": uuid.uuid4(),
@@ -179,27 +193,6 @@ def shown(entry: protocol.Entry) -> dict[str, Any]:
     return entry.body() | {"at": entry.at}
 
 
-def in_words(state: protocol.StateFrame) -> str:
-    """The state of the conversation as a sentence, for pages without script."""
-    if state.state is State.ENDED:
-        return _("The conversation is over.")
-    if state.state is State.WAITING:
-        match (state.position or 1) - 1:
-            case 0:
-                return _("You are next.")
-            case 1:
-                return _("There is 1 person before you.")
-            case before:
-                return _("There are {n} people before you.").format(n=before)
-    if state.employee is None:
-        return _("The connection with the employee is gone. A colleague will come soon. Everything you wrote is kept.")
-    if state.peer is Peer.LOST:
-        text = _("The connection with {name} is gone. A colleague will come soon. Everything you wrote is kept.")
-    else:
-        text = _("{name} is here.")
-    return text.format(name=state.employee)
-
-
 # ---------------------------------------------------------------- start, write, end, leave
 
 
@@ -212,17 +205,18 @@ def start(request: HttpRequest) -> HttpResponse:
     browser = request.META.get("CSRF_COOKIE", "")
     known = valid and Conversation.objects.begun_by(form.cleaned_data["conversation"], browser)
     if not known and not opening.opening(at).open:
-        if wants_json(request):
-            return JsonResponse({"code": Refusal.CLOSED, "detail": Refused(Refusal.CLOSED).detail()}, status=503)
-        return closed_page(request, at, status=503)
+        return refuse(request, Refusal.CLOSED, form, at)
     if not valid:
+        count_refused(form.reason(), at, form)
         if wants_json(request):
             return JsonResponse({"errors": form.errors}, status=400)
         return start_page(request, at, form)
-    if not known and (log.is_overloaded() or not limits.may_start(request.META["REMOTE_ADDR"], at)):
-        return too_many(request, at)
+    if not known and log.is_overloaded():
+        return refuse(request, Refusal.UNAVAILABLE, form, at)
+    if not known and not limits.may_start(request.META["REMOTE_ADDR"], at):
+        return refuse(request, Refusal.TOO_FAST, form, at)
     given = form.cleaned_data
-    _conversation, secret = Conversation.objects.start(
+    conversation, secret = Conversation.objects.start(
         form=given["conversation"],
         browser=browser,
         at=at,
@@ -234,19 +228,40 @@ def start(request: HttpRequest) -> HttpResponse:
         language=chosen,
     )
     response: HttpResponse = HttpResponse(status=204) if wants_json(request) else SeeOther("/")
+    if wants_json(request) and (wait := waiting.wait(conversation, at)):
+        response.headers["Waiting"] = json.dumps(asdict(wait))
     cookies.give(response, secret)
     return response
 
 
-def too_many(request: HttpRequest, at: datetime) -> HttpResponse:
+def refuse(request: HttpRequest, reason: Refusal, form: StartForm, at: datetime) -> HttpResponse:
     """No new chat for now, and where else one finds somebody; nothing is stored."""
-    busy = log.is_overloaded()
-    status, reason = (503, "overloaded") if busy else (429, "too_many")
-    gauges.STARTS_REFUSED.labels(reason).inc()
+    count_refused(reason, at, form)
+    status = 429 if reason is Refusal.TOO_FAST else 503
     if wants_json(request):
-        no = Refused(Refusal.UNAVAILABLE if busy else Refusal.TOO_FAST)
-        return JsonResponse({"code": no.code, "detail": no.detail()}, status=status)
-    return closed_page(request, at, status=status, too_many=True)
+        return JsonResponse({"code": reason, "detail": why_not(reason)}, status=status)
+    return closed_page(request, at, status=status, refused=reason)
+
+
+def why_not(reason: Refusal) -> str:
+    if reason is not Refusal.TOO_FAST:
+        return Refused(reason).detail()
+    # Of a message that goes too fast the script sends it again; of a start it does not.
+    often = _("Many conversations were begun from your connection. Wait a few minutes and try again.")
+    return f"{often} {_('Would you rather phone? Call 0800-2000. It is free, day and night.')}"
+
+
+def count_refused(reason: Refusal, at: datetime, form: StartForm | None = None) -> None:
+    """Somebody wanted to begin and could not: counted with its reason, for who decides about hours and people."""
+    gauges.STARTS_REFUSED.labels(reason).inc()
+    region = form.asked_region() if form else None
+    tally.add(f"start_refused/{reason}", at=at, region=region.code if region else "")
+
+
+def count_refused_start(request: HttpRequest, reason: Refusal) -> None:
+    """As above, for what fails before or behind the form."""
+    if request.method == "POST" and request.path == "/start/":
+        count_refused(reason, clock.now())
 
 
 @require_http_methods(["GET", "POST"])
@@ -269,7 +284,13 @@ def newer_entries(request: HttpRequest, conversation: Conversation, at: datetime
     lines = all_after(conversation.pk, max(after, facts.first_seq(conversation.pk) - 1))
     if lines and state.state is not State.ENDED:
         presence.has_read(conversation.pk, Author.CHATTER, lines[-1].seq)
-    context = {"entries": [shown(line) for line in lines], "state": state.body(), "status_text": in_words(state)}
+    context = {
+        "at": at,
+        "entries": [shown(line) for line in lines],
+        "state": state.body(),
+        "line": waiting.line_of(state),
+        "status_text": waiting.in_words(state, waiting.wait(conversation, at)),
+    }
     response = render(request, "public/entries.html", context)
     response.headers["Refresh"] = "10"
     return response
@@ -379,10 +400,12 @@ def error_page(request: HttpRequest, message: str, status: int, **typed: Any) ->
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponseBase:
+    count_refused_start(request, Refusal.NOT_ALLOWED)
     return error_page(request, _("This form is too old. Load the page again; what you typed can be copied first."), 403)
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponseBase:
+    count_refused_start(request, Refusal.TOO_LONG if isinstance(exception, RequestDataTooBig) else Refusal.BAD_FRAME)
     return error_page(request, Refused(Refusal.BAD_FRAME).detail(), 400)
 
 
@@ -395,6 +418,7 @@ def server_error(request: HttpRequest) -> HttpResponseBase:
     no, error = Refused(Refusal.UNAVAILABLE), sys.exc_info()[1]
     away = isinstance(error, DatabaseError | InterfaceError) and not isinstance(error, DataError | IntegrityError)
     status = 503 if away else 500
+    count_refused_start(request, no.code)
     if wants_json(request):
         id = None
         if request.content_type == "application/json":

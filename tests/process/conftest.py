@@ -4,7 +4,10 @@ import pytest
 import pytest_asyncio
 
 from tests.people import People
+from tests.protocol.conftest import hints_asked_for, site
 from tests.proxy import Proxy
+
+__all__ = ["hints_asked_for", "site"]  # for the steps that the clock decides
 
 EXIT_TARGET = "https://weather.example/"
 

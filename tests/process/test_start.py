@@ -2,9 +2,13 @@
 
 import asyncio
 import re
+from datetime import timedelta
 
 import pytest
 from playwright.async_api import expect
+
+from tests.client import Chatter
+from tests.factories import ConversationFactory, EmployeeFactory, MunicipalityFactory, RegionFactory
 
 LONG_NAME = "x" * 41
 
@@ -147,3 +151,120 @@ async def test_the_start_page_has_the_names_of_the_contract(people):
     for name in ("Start de chat", "Verlaat deze site snel"):
         await expect(chatter.button(name)).to_be_visible()
     assert await chatter.page.locator("html").get_attribute("lang") == "nl"
+
+
+# ---------------------------------------------------------------- when it is open, by the clock
+
+
+@pytest.mark.parametrize(
+    ("moment", "is_open", "opens"),
+    [
+        ("2026-11-24 08:59", False, "vandaag vanaf 09:00"),
+        ("2026-11-24 09:00", True, ""),
+        ("2026-11-24 16:59", True, ""),
+        ("2026-11-24 17:00", False, "morgen vanaf 09:00"),
+        ("2026-11-27 17:00", False, "maandag 30 november vanaf 09:00"),
+        ("2026-11-28 10:00", False, "maandag 30 november vanaf 09:00"),
+        ("2026-12-24 17:00", False, "maandag 28 december vanaf 09:00"),  # after Christmas
+        ("2027-03-26 10:00", True, ""),  # Good Friday
+        ("2027-03-26 17:00", False, "dinsdag 30 maart vanaf 09:00"),  # Easter, and the clock goes forward
+        ("2027-10-29 17:00", False, "maandag 1 november vanaf 09:00"),  # the clock goes back
+    ],
+)
+async def test_open_on_working_days_from_nine_to_five_says_page_status_and_start_alike(site, moment, is_open, opens):
+    region = await site.there_is(RegionFactory, open=True)
+    site.clock.at(moment)
+    chatter = Chatter(site)
+
+    page, status = await chatter.gets("/"), await chatter.gets(f"/status.json?region={region.code}")
+    start = await chatter.posts("/start/", {"region": region.code})
+
+    assert status.json()["open"] is is_open
+    assert ("Start de chat" in page.text) is is_open
+    assert start.status_code == (303 if is_open else 503)
+    assert is_open or f"Je kunt weer chatten {opens}." in page.text
+
+
+# ---------------------------------------------------------------- what is refused
+
+
+def counted(site) -> dict[tuple[str, str], int]:
+    from staffing import tally
+    from staffing.models import Count
+
+    tally.flush()
+    return {(count.what, count.region): count.number for count in Count.objects.all()}
+
+
+async def test_every_refused_start_is_counted_with_its_reason(site, settings, monkeypatch):
+    from django.core.cache import cache
+
+    from chat import log
+
+    place = await site.there_is(MunicipalityFactory, name="Zaandam", region__open=True)
+    here, chatter = place.region.code, Chatter(site)
+    cache.clear()
+    settings.START_RATE = (1, timedelta(minutes=10))
+
+    await chatter.starts(region=here, text="a" * 4_001)
+    await chatter.starts(region=here, nickname="a\0b")
+    await chatter.posts("/start/", {"csrfmiddlewaretoken": "of another browser"})
+    await chatter.starts(region=here)
+    await chatter.starts(municipality="zaandam")
+    with monkeypatch.context() as busy:
+        busy.setattr(log, "waiting", lambda: settings.OVERLOADED + 1)
+        await chatter.posts("/start/", script=True)
+    site.clock.at("2026-11-24 17:00")
+    for region in (here, here, "nergens"):
+        await chatter.posts("/start/", {"region": region})
+    await chatter.gets("/")  # a closed page that is shown is no start
+
+    assert await site.there_is(counted, site) == {
+        ("start_refused/too_long", here): 1,
+        ("start_refused/bad_frame", here): 1,
+        ("start_refused/not_allowed", ""): 1,
+        ("start_refused/too_fast", here): 1,
+        ("start_refused/unavailable", ""): 1,
+        ("start_refused/closed", here): 2,
+        ("start_refused/closed", ""): 1,
+    }
+    cache.clear()
+
+
+# ---------------------------------------------------------------- who waits
+
+
+async def test_who_waits_longer_than_overflow_after_reads_that_other_regions_look_too_and_whom_to_call(site, settings):
+    quick = await site.there_is(RegionFactory, open=True, overflow_after=timedelta(seconds=20))
+    usual = await site.there_is(RegionFactory, open=True)
+    long = "Het duurt langer dan we willen. We zoeken nu ook bij andere regio&#x27;s."
+    waits = {}
+    for region in (quick, usual):
+        waits[region] = Chatter(site)
+        begun = await waits[region].posts("/start/", {"region": region.code}, script=True)
+        assert begun.headers["Waiting"] == f'{{"long_in": {20.0 if region == quick else 90.0}, "full": false}}'
+
+    async def told(region) -> bool:
+        page = await waits[region].gets("/")
+        assert page.text.count(">0800-2000<") >= 1
+        return long in page.text.split('id="texts"')[1].split("</template>")[1]
+
+    assert [await told(quick), await told(usual)] == [False, False]
+    site.clock.forward(seconds=20)
+    assert [await told(quick), await told(usual)] == [True, False]
+    site.clock.forward(seconds=70)
+    assert [await told(quick), await told(usual)] == [True, True]
+
+
+async def test_who_waits_while_all_employees_are_talking_reads_that_the_place_stays_theirs(site):
+    region = await site.there_is(RegionFactory, open=True)
+    await site.there_is(ConversationFactory, region=region, held=True)
+    chatter = Chatter(site)
+    begun = await chatter.posts("/start/", {"region": region.code}, script=True)
+    full = "Het is heel druk. Alle medewerkers zijn in gesprek. Je staat in de rij en je plek blijft van jou."
+
+    assert begun.headers["Waiting"] == '{"long_in": 90.0, "full": true}'
+    assert full in (await chatter.gets("/entries/?after=0")).text
+
+    await site.there_is(EmployeeFactory, region=region, on_duty=True)
+    assert full not in (await chatter.gets("/entries/?after=0")).text

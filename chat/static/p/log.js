@@ -1,5 +1,7 @@
 // Draws the log of one conversation: by number, then what is still on its way; typed text only as text, never as a link (X1, X2, D12).
 
+import {put} from "./words.js";
+
 export class Log {
   #place;
   #say;
@@ -51,8 +53,9 @@ export class Log {
   }
 
   #element(line, mine) {
-    const text = make("bdi", "", line.text);
+    const text = make("bdi", "");
     text.dir = "auto";
+    put(text, line.text);
     const element = make("article", line.kind === "notice" ? "entry notice" : mine ? "entry mine" : "entry theirs");
     if (line.kind === "message") {
       const who = make("p", "who");

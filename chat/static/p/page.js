@@ -34,6 +34,7 @@ async function begin(form) {
   const answer = await post("/start/", new URLSearchParams(new FormData(form)));
   if (!form.isConnected) return "";
   if (answer.status === 204) {
+    boot.waiting = JSON.parse(answer.headers.get("Waiting") ?? "null") ?? boot.waiting;
     one("main").replaceChildren(one("conversation").content.cloneNode(true), one("ended"));
     talk();
     // Not the box where that would open a touch keyboard over what there is to read.

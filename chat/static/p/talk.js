@@ -4,7 +4,7 @@ import {Connection} from "./connection.js";
 import {Log} from "./log.js";
 import {after, behind, due, empty, reduce, refusal} from "./outbox.js";
 import {post} from "./post.js";
-import {boot, one, say, tell} from "./words.js";
+import {boot, one, put, say, tell} from "./words.js";
 
 const ROUND = 1_000; // ms between two looks at what is due and what to say
 const LONG = 60_000; // ms without a line after which another way is named
@@ -38,7 +38,8 @@ export class Talk {
   #restored = -Infinity; // when the line was back after that
   #other = {}; // the last {employee, peer}
   #otherBack = -Infinity; // when that same employee was back
-  #helped = false; // an employee was in this conversation
+  #helped = boot.helped; // an employee was in this conversation
+  #longAt = performance.now() + boot.waiting.long_in * 1000; // when it is offered to other regions too
   #readTo = 0; // told as read on this line
   #typedAt = -Infinity;
   #hiddenTo = 0; // entries up to here are hidden on the chatter's wish (D15)
@@ -210,8 +211,8 @@ export class Talk {
     if (this.#over) return;
     this.#over = true;
     const end = one("ended").content.cloneNode(true);
-    const kind = this.#helped || this.#stopping ? "helped" : "never";
-    for (const text of end.querySelectorAll("[data-when]")) text.hidden = text.dataset.when !== kind;
+    // Whom nobody came for reads what there is to say in the log, from whoever ended it.
+    end.getElementById("thanks").hidden = !(this.#stopping ? this.#helped : this.#talk.state?.employee);
     if (this.#stopping) {
       this.#leave();
       main.replaceChildren(end);
@@ -260,7 +261,7 @@ export class Talk {
     this.#tellState();
     if (this.#over) one("desk").hidden = !one("text").value.trim() && one("again").hidden;
     else {
-      one("typing").textContent = this.#talk.typing ? say("typing", {name: this.#talk.state?.employee}) : "";
+      one("typing").textContent = this.#talk.typing && this.#talk.state?.employee ? say("typing", {name: this.#talk.state.employee}) : "";
       one("earlier").hidden = this.#talk.entries.length < FEW;
     }
     if (added.length && near) this.#toEnd();
@@ -272,9 +273,9 @@ export class Talk {
     const place = one("status");
     if (!place) return;
     const words = this.#words();
-    if (words && place.textContent !== words) place.textContent = words;
-    const {state, peer} = this.#talk.state ?? {};
-    one("state").dataset.line = this.#doubted || peer === "lost" ? "lost" : state === "active" ? "here" : "waiting";
+    if (words && place.textContent !== words) put(place, words);
+    const {state, employee, peer} = this.#talk.state ?? {};
+    one("state").dataset.line = this.#doubted || peer === "lost" ? "lost" : state === "active" && employee ? "here" : "waiting";
   }
 
   /** How the line and the conversation are, in words (look.md, principle 4). */
@@ -292,11 +293,17 @@ export class Talk {
     if (now - this.#restored < RESTORED) return say("restored");
     if (this.#talk.outbox.some(({reason}) => reason === "unavailable")) return say("unavailable");
     if (this.#talk.outbox.some(({state}) => state === "late")) return say("not_sent");
-    if (state === "waiting") return [say("wait_first"), this.#place(position), say("wait_write")].filter(Boolean).join(" ");
+    if (state === "waiting") return this.#whileWaiting(this.#place(position), now).filter(Boolean).join(" ");
     if (state !== "active") return "";
-    if (!employee) return say("nobody_holds");
+    if (!employee) return `${say("nobody_holds")} ${say("wait_write")}`;
     if (peer === "lost") return say("employee_lost", {name: employee});
     return say(now - this.#otherBack < RESTORED ? "employee_back" : "here", {name: employee});
+  }
+
+  /** The same sentences as waiting.py says without script. */
+  #whileWaiting(place, now) {
+    if (now >= this.#longAt) return [place, say("wait_long")];
+    return boot.waiting.full ? [say("wait_full"), place] : [say("wait_first"), place, say("wait_write")];
   }
 
   #place(position) {

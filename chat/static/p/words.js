@@ -11,8 +11,22 @@ export const say = (key, values = {}) => texts[key].replace(/\{(\w+)\}/g, (_, na
 
 export const one = (id) => document.getElementById(id);
 
+const NUMBER = /\b(0\d{2,3}-\d{4,7})\b/; // as in numbers.py
+
+/** Text into its place; a telephone number stays on one line. */
+export function put(place, text) {
+  const parts = text.split(NUMBER).map((part, n) => {
+    if (n % 2 === 0) return part;
+    const number = document.createElement("span");
+    number.className = "number";
+    number.textContent = part;
+    return number;
+  });
+  place.replaceChildren(...parts);
+}
+
 /** Shows an error at its place, or takes it away. */
 export function tell(id, text) {
-  one(id).textContent = text;
+  put(one(id), text);
   one(id).hidden = !text;
 }
