@@ -252,6 +252,13 @@ class Employee(Person):
     def waiting(self, nickname: str) -> Locator:
         return self.list_of("Wachtrij").get_by_role("listitem").filter(has=self.page.get_by_text(nickname, exact=True))
 
+    def alarm(self, words: str) -> Locator:
+        return self.list_of("Alarmen").get_by_role("listitem").filter(has_text=words)
+
+    async def takes(self, words: str) -> None:
+        """Takes care of the alarm that says so."""
+        await self.alarm(words).get_by_role("button", name="Ik pak dit op", exact=True).click()
+
     def held(self, nickname: str, within: str = "Mijn gesprekken") -> Locator:
         return self.list_of(within).get_by_role("listitem").filter(has=self.page.get_by_text(nickname, exact=True))
 
@@ -401,11 +408,11 @@ class People:
         page = await chatter.page.context.new_page()
         return await Chatter(page, chatter.base).opens()
 
-    async def employee(self, login: str = "fo-zw-1", base: str = "", clock: bool = False, **options: Any) -> Employee:
-        """Logged in and on duty."""
+    async def employee(self, login: str = "fo-zw-1", base: str = "", clock: bool = False, on_duty: bool = True, **options: Any) -> Employee:
+        """Logged in, and on duty unless the test says otherwise."""
         employee = Employee(await self._page(clock, options), base or self._base)
         await self._lets_in(employee, login)
-        return await employee.is_on_duty()
+        return await employee.is_on_duty() if on_duty else employee
 
     async def coordinator(self, login: str = "coordinator-zw", **options: Any) -> Coordinator:
         coordinator = Coordinator(await self._browser(**options), self._base)
