@@ -131,7 +131,8 @@ async def test_the_workspace_has_the_names_of_the_contract(people):
 
     await expect(employee.log).to_be_visible()
     await expect(employee.box).to_be_visible()
-    for name in ("Verstuur", "Rond gesprek af"):
+    await expect(employee.telephone).to_be_visible()
+    for name in ("Verstuur", "Rond gesprek af", "Draag over"):
         await expect(employee.button(name)).to_be_visible()
     form = employee.registration
     await expect(form).to_be_visible()

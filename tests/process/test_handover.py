@@ -7,6 +7,7 @@ from playwright.async_api import expect
 
 from staffing.rules import Refusal
 from tests.people import sentence
+from tests.proxy import Way
 
 FIRST, SECOND = "Medewerker 1 (ZW)", "Medewerker 2 (ZW)"
 NOTE = "Vraag nog naar de kinderen"
@@ -69,6 +70,25 @@ async def test_what_is_put_aside_comes_back_and_who_may_go_is_told(people):
     await expect(first.list_of("Meldingen")).to_contain_text(f"{SECOND} heeft het gesprek met Opzij overgenomen.")
     await first.presses("Je kunt gaan")
     await first.goes()
+
+
+async def test_who_asks_a_colleague_who_has_just_gone_reads_it_where_they_asked(people, proxy):
+    chatter, second = await people.chatter(), await people.employee("fo-zw-2")
+    first = await people.employee("fo-zw-1", base=proxy.base)
+    await chatter.starts("Net weg")
+    await first.accepts("Net weg")
+    await first.presses("Draag over")
+    await expect(first.question.get_by_role("radio", name=SECOND)).to_be_checked()
+    proxy.swallows(Way.TO_CLIENT)
+    await second.leaves_at_once()
+
+    await first.question.get_by_role("button", name=f"Vraag {SECOND}", exact=True).click()
+    proxy.passes()
+
+    await expect(first.question.get_by_role("alert")).to_have_text(re.compile(f"{re.escape(SECOND)} kun je nu niet vragen"))
+    await first.presses("Nu niet")
+    await first.sends("Ik ben er nog")
+    await chatter.reads("Ik ben er nog")
 
 
 @pytest.mark.parametrize(("button", "after"), [("Beëindig dienst", "Start dienst"), ("Log uit", "Log in")])

@@ -215,7 +215,8 @@ function welcome(desk, frame, {at}) {
   const note = frame.note && frame.note !== before.note?.text ? {text: frame.note, away: false} : before.note;
   const one = named(desk, {...before, talk, note, assignment: frame.assignment ?? before.assignment, said: 0}, {author: "chatter", name: frame.nickname || offer.nickname});
   const open = asked !== undefined || desk.open === null ? id : desk.open;
-  return {...desk, held: {...desk.held, [id]: one}, asked: others, open};
+  const notices = desk.notices.filter((told) => told.kind !== "gone" || told.conversation !== id); // it is here again
+  return {...desk, notices, held: {...desk.held, [id]: one}, asked: others, open};
 }
 
 function newcomer(desk, id, {role = "", region = null, municipality = "", since = null}) {

@@ -81,7 +81,7 @@ export function Top({desk, screen, act}) {
       <p class="quiet folds">${boot.employee.name}</p>
       <p class="quiet">${dutyWords(desk)}</p>
       <p class="quiet folds">${colleagueWords(desk)}</p>
-      ${duty?.on_telephone && html`<p class="on-phone">☎ ${say("phone_on")}</p>`}
+      ${duty?.on_telephone && html`<p class="on-phone folds">☎ ${say("phone_on")}</p>`}
       <p class="top-line" role="status" data-line=${desk.line.line}>${lineWords(desk.line)}</p>
     </div>
     <div class="top-buttons">

@@ -27,7 +27,7 @@ export function Transfer({one, desk, act, close}) {
   const asked = offeredTo(one);
   const can = colleagues.filter(({id, connected}) => connected && id !== asked);
   const [picked, pick] = useState(null);
-  const [sent, setSent] = useState(null);
+  const [sent, setSent] = useState(null); // whom we asked last, who may have gone off duty since
   const [failed, setFailed] = useState(false);
   const chosen = colleague(desk, picked) ?? (can.length === 1 ? can[0] : null);
   const ready = can.includes(chosen);
@@ -35,10 +35,10 @@ export function Transfer({one, desk, act, close}) {
     event.preventDefault();
     if (!ready || one.passing) return;
     setFailed(!act.transfer(one.id, chosen.id));
-    setSent(chosen.id);
+    setSent(chosen);
   };
   useEffect(() => {
-    if (sent !== null && asked === sent) close();
+    if (sent && asked === sent.id) close();
   }, [asked, sent]);
   return html`<${Dialog} title=${say("transfer_title", {name: nameOf(one)})} close=${close}>
     <form onSubmit=${ask}>
@@ -53,7 +53,7 @@ export function Transfer({one, desk, act, close}) {
         onInput=${(event) => act.note(one.id, event.target.value)}></textarea>
       <div role="alert">
         ${failed && html`<p class="trouble">▲ ${say("no_line")}</p>`}
-        ${one.notPassed && html`<p class="trouble">▲ ${whyNot(one.notPassed, chosen)}</p>`}
+        ${one.notPassed && html`<p class="trouble">▲ ${whyNot(one.notPassed, sent)}</p>`}
       </div>
       <div class="dialog-buttons">
         <button type="submit" class="primary" aria-disabled=${!ready}>
