@@ -18,7 +18,7 @@ from staffing.refusal import Refused
 
 
 class StandingFilter(admin.SimpleListFilter):
-    title = _("is it over")
+    title = _("state of the alarm")
     parameter_name = "standing"
 
     def lookups(self, request, model_admin):
