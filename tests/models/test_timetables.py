@@ -1,13 +1,14 @@
 """The timetables as they stand in the database: hours, closed days and closures of one region and of all."""
 
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 from django.utils.translation import override
 
 from staffing import opening
 from staffing.models import ClosedDay, Closure, OpeningHours, Region
-from staffing.rules import AMSTERDAM, WORKING_DAYS, Opening
+from staffing.rules import AMSTERDAM, AROUND_THE_CLOCK, WORKING_DAYS, Opening, Timetable, is_open
+from staffing.rules import Closure as ClosureRule
 
 pytestmark = pytest.mark.django_db
 
@@ -99,3 +100,54 @@ def test_hours_of_the_past_and_of_the_future_are_not_usual():
     with override("en"):
         assert opening.usual_hours(TUESDAY) == "on working days from 09:00 to 17:00"
     assert opening.usual_hours(datetime(2027, 2, 1, tzinfo=AMSTERDAM)) == ""
+
+
+# ---------------------------------------------------------------- what a change would do
+
+
+def test_a_row_that_is_tried_changes_what_is_read_and_keeps_nothing():
+    here, there = region_open_from("here"), region_open_from("there")
+    day = ClosedDay(region=here, day=TUESDAY.date(), reason="study day")
+
+    tried = opening.if_saved(day, TUESDAY)
+
+    assert (is_open(tried[here.pk], TUESDAY), is_open(tried[there.pk], TUESDAY)) == (False, True)
+    assert (day.pk, ClosedDay.objects.count(), opening.opening(TUESDAY, here).open) == (None, 0, True)
+
+
+def test_hours_that_are_tried_take_the_place_of_what_stands():
+    region = region_open_from("here")
+    row = region.opening_hours.get(weekday=1)
+    row.opens = time(12)
+
+    tried = opening.if_saved(row, TUESDAY)
+
+    assert not is_open(tried[region.pk], TUESDAY)
+    assert is_open(opening.timetables(TUESDAY)[region.pk], TUESDAY)
+
+
+@pytest.mark.parametrize(
+    "today", ["2026-11-24", "2027-03-22", "2027-10-25"], ids=["winter", "the clock goes forward", "the clock goes back"]
+)
+@pytest.mark.parametrize(
+    "table",
+    [
+        Timetable(WORKING_DAYS, frozenset({date(2026, 12, 1), date(2027, 3, 29)})),
+        Timetable(AROUND_THE_CLOCK),
+        Timetable((*WORKING_DAYS, *AROUND_THE_CLOCK[5:]), closures=(ClosureRule(datetime(2026, 11, 29, 3, tzinfo=AMSTERDAM)),)),
+    ],
+    ids=["working days", "around the clock", "weekends, closed by decision"],
+)
+def test_the_two_weeks_that_are_shown_are_what_the_line_does_in_every_quarter_of_an_hour(today: str, table: Timetable):
+    at = datetime.fromisoformat(f"{today}T10:00").replace(tzinfo=AMSTERDAM)
+
+    days = opening.two_weeks(table, table, at)
+
+    assert [day.day for day in days] == [at.date() + timedelta(days=n) for n in range(14)]
+    moment = datetime.combine(days[0].day, time(0), AMSTERDAM).astimezone(UTC)
+    end = datetime.combine(days[-1].day + timedelta(days=1), time(0), AMSTERDAM)
+    while moment < end:
+        shown = next(day for day in days if day.day == moment.astimezone(AMSTERDAM).date())
+        assert any(start <= moment < until for start, until in shown.now) is is_open(table, moment), moment
+        moment += timedelta(minutes=15)
+    assert not any(day.changes for day in days)

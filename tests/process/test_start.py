@@ -9,6 +9,7 @@ from playwright.async_api import expect
 
 from tests.client import Chatter
 from tests.factories import ConversationFactory, EmployeeFactory, MunicipalityFactory, RegionFactory
+from tests.people import People
 
 LONG_NAME = "x" * 41
 
@@ -210,7 +211,7 @@ async def test_every_refused_start_is_counted_with_its_reason(site, settings, mo
     await chatter.starts(region=here, nickname="a\0b")
     await chatter.posts("/start/", {"csrfmiddlewaretoken": "of another browser"})
     await chatter.starts(region=here)
-    await chatter.starts(municipality="zaandam")
+    too_fast = await chatter.posts("/start/", {"municipality": "zaandam"}, script=True)
     with monkeypatch.context() as busy:
         busy.setattr(log, "waiting", lambda: settings.OVERLOADED + 1)
         await chatter.posts("/start/", script=True)
@@ -228,10 +229,46 @@ async def test_every_refused_start_is_counted_with_its_reason(site, settings, mo
         ("start_refused/closed", here): 2,
         ("start_refused/closed", ""): 1,
     }
+    assert (too_fast.status_code, too_fast.json()["code"]) == (429, "too_fast")
+    assert "0800-2000" in too_fast.json()["detail"]
     cache.clear()
 
 
 # ---------------------------------------------------------------- who waits
+
+
+async def test_who_waits_long_reads_it_while_the_page_stands_open_and_the_number_stays_whole(browser, running_with):
+    """At 320 px, where a number would break at its hyphen."""
+    everybody = People(browser, running_with(OVERFLOW_AFTER="3").base, "https://weather.example/", {})
+    scripted = await everybody.chatter(width=320)
+    plain = await everybody.chatter(width=320, java_script_enabled=False)
+    await scripted.opens()
+    await whole_numbers(scripted)
+
+    await scripted.starts("Lang")
+    await scripted.is_told("Fijn dat je er bent. We zoeken een medewerker voor je.")
+    await scripted.is_told("Je bent de eerste die aan de beurt is. Het duurt langer dan we willen. We zoeken nu ook bij andere regio's.")
+    await scripted.is_told("Bel dan 0800-2000.")
+    await whole_numbers(scripted)
+    await scripted.reloads()
+    await scripted.is_told("Het duurt langer dan we willen.")
+
+    await plain.starts("Lang zonder script")
+    await expect(
+        plain.page.get_by_text(re.compile(r"^Zo was het om \d\d:\d\d\. Hoe het nu is, staat bij 'Nieuwe berichten'\.$"))
+    ).to_be_visible()
+    frame = plain.page.frame_locator("iframe[title='Nieuwe berichten']")
+    await expect(frame.get_by_text("Het duurt langer dan we willen.")).to_be_visible()
+    await whole_numbers(plain)
+    await everybody.go()
+
+
+async def whole_numbers(chatter) -> None:
+    """Each telephone number that is shown stands on one line."""
+    lines = "all => all.map((one) => one.getClientRects().length).filter(Boolean)"
+    shown = await chatter.page.locator(".number").evaluate_all(lines)
+    assert shown
+    assert set(shown) == {1}
 
 
 async def test_who_waits_longer_than_overflow_after_reads_that_other_regions_look_too_and_whom_to_call(site, settings):
