@@ -1,7 +1,7 @@
 """The dullest valid thing of each kind, its situations by name. Nothing is random, and every time is the clock's."""
 
 import uuid
-from datetime import time
+from datetime import time, timedelta
 from typing import Any
 
 import factory
@@ -12,7 +12,7 @@ from chat.entries import New, Stored
 from chat.models import Conversation, Entry
 from chat.rules import Author
 from staffing import clock
-from staffing.models import Duty, Employee, Municipality, OpeningHours, PlaceName, Region, Role
+from staffing.models import Absence, Duty, Employee, Municipality, OpeningHours, PlaceName, Region, Role, Shift
 
 
 class HoursFactory(factory.django.DjangoModelFactory):
@@ -66,6 +66,28 @@ class DutyFactory(factory.django.DjangoModelFactory):
     employee = factory.SubFactory("tests.factories.EmployeeFactory")
     started_at = factory.LazyFunction(clock.now)
     heard_at = factory.LazyFunction(clock.now)
+
+
+class ShiftFactory(factory.django.DjangoModelFactory):
+    """A shift of eight hours that begins in an hour."""
+
+    class Meta:
+        model = Shift
+
+    employee = factory.SubFactory("tests.factories.EmployeeFactory")
+    starts_at = factory.LazyFunction(lambda: clock.now() + timedelta(hours=1))
+    ends_at = factory.LazyAttribute(lambda shift: shift.starts_at + timedelta(hours=8))
+
+
+class AbsenceFactory(factory.django.DjangoModelFactory):
+    """Somebody who is away from now on for a day."""
+
+    class Meta:
+        model = Absence
+
+    employee = factory.SubFactory("tests.factories.EmployeeFactory")
+    starts_at = factory.LazyFunction(clock.now)
+    ends_at = factory.LazyAttribute(lambda absence: absence.starts_at + timedelta(days=1))
 
 
 class EmployeeFactory(factory.django.DjangoModelFactory):

@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any, Self
 
 from django.conf import settings
@@ -42,9 +42,19 @@ class Period(models.Model):
         abstract = True
         ordering = ["starts_at"]
 
-    def clean(self) -> None:
-        if self.starts_at and self.ends_at and self.ends_at <= self.starts_at:
-            raise ValidationError({"ends_at": _("This has to be later than the beginning.")})
+    def __str__(self) -> str:
+        return f"{self.employee}, {self.in_words()}"  # type: ignore[attr-defined]
+
+    def in_words(self) -> str:
+        """From when until when in Amsterdam; whole days without their times."""
+        starts, ends = (moment.astimezone(rules.AMSTERDAM) for moment in (self.starts_at, self.ends_at))
+        last = ends - timedelta(microseconds=1)
+        if starts.time() == ends.time() == time(0):
+            return f"{starts:%d-%m-%Y}" if starts.date() == last.date() else f"{starts:%d-%m-%Y} – {last:%d-%m-%Y}"
+        return f"{starts:%d-%m-%Y %H:%M} – " + (f"{ends:%H:%M}" if starts.date() == last.date() else f"{ends:%d-%m-%Y %H:%M}")
+
+    def has_begun(self, at: datetime) -> bool:
+        return self.starts_at <= at
 
 
 class Shift(Period):
@@ -66,13 +76,17 @@ class Shift(Period):
             ),
         ]
 
-    def __str__(self) -> str:
-        return f"{self.employee} {self.starts_at:%Y-%m-%d %H:%M}"
-
     def clean(self) -> None:
+        """Nobody is planned twice at the same time. Who saves this holds the lock of its employee, so that it is still true then."""
         super().clean()
-        if self.starts_at and self.ends_at and self.ends_at - self.starts_at > LONGEST:
+        if not (self.starts_at and self.ends_at):
+            return
+        if self.ends_at - self.starts_at > LONGEST:
             raise ValidationError({"ends_at": _("A shift lasts 24 hours at most.")})
+        others = Shift.objects.filter(employee=self.employee_id).during(self.starts_at, self.ends_at)
+        if other := others.exclude(pk=self.pk).select_related("employee").first():
+            sentence = _("There is a shift at that time already: %(shift)s. Nobody can be planned twice.")
+            raise ValidationError({"starts_at": sentence % {"shift": other}})
 
 
 class Absence(Period):
@@ -86,9 +100,6 @@ class Absence(Period):
         verbose_name = _("absence")
         verbose_name_plural = _("absences")
         constraints = [models.CheckConstraint(condition=Q(ends_at__gt=F("starts_at")), name="absence_ends_after_it_starts")]
-
-    def __str__(self) -> str:
-        return f"{self.employee} {self.starts_at:%Y-%m-%d %H:%M}"
 
 
 def planned(region_id: int | None, start: datetime, end: datetime) -> list[rules.Planned]:

@@ -3,6 +3,7 @@
 import re
 import uuid
 from datetime import date, time
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,23 @@ from registration.models import CodeList, Delivery, Registration
 from registration.rules import Answers, State
 from staffing.access import OversightAdmin
 from staffing.admin.words import SAID_BY_DJANGO
-from staffing.models import Alarm, ClosedDay, Closure, Count, Duty, Employee, Found, LocalFact, Look, Municipality, OpeningHours, Region, Role
+from staffing.models import (
+    Absence,
+    Alarm,
+    ClosedDay,
+    Closure,
+    Count,
+    Duty,
+    Employee,
+    Found,
+    LocalFact,
+    Look,
+    Municipality,
+    OpeningHours,
+    Region,
+    Role,
+    Shift,
+)
 from staffing.rules import AlarmKind
 from tests.factories import EmployeeFactory, MunicipalityFactory, RegionFactory
 from tests.registering import ADVICE, CONTENT, FILLED_IN, closed, code_lists, draft, registered
@@ -25,6 +42,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 REGISTRATIONS, LOOKS = "/admin/registration/registration/", "/admin/staffing/look/"
 OVERSEEING = [Role.COORDINATOR, Role.MANAGER, Role.ADMINISTRATOR]
 ABOUT_PEOPLE = [Registration, Conversation, Employee, Duty, Alarm, Look]
+PLANNED = [Shift, Absence]
 REFERENCE = [Region, Municipality, LocalFact, OpeningHours, ClosedDay, Closure, Count, CodeList]
 
 
@@ -130,8 +148,8 @@ def test_the_first_page_counts_the_own_region_only(logged_in, region):
 
 def test_nothing_is_in_the_admin_without_the_base_that_records():
     assert [model.__name__ for model, page in admin.site._registry.items() if not isinstance(page, OversightAdmin)] == []
-    assert {model for model, page in admin.site._registry.items() if page.recorded} == set(ABOUT_PEOPLE)
-    assert set(admin.site._registry) == {*ABOUT_PEOPLE, *REFERENCE}
+    assert {model for model, page in admin.site._registry.items() if page.recorded} == {*ABOUT_PEOPLE, *PLANNED}
+    assert set(admin.site._registry) == {*ABOUT_PEOPLE, *PLANNED, *REFERENCE}
 
 
 def test_entries_and_keys_have_no_page():
@@ -184,7 +202,7 @@ def test_a_national_administrator_sees_every_region(logged_in):
 
 
 @pytest.mark.parametrize("role", OVERSEEING)
-@pytest.mark.parametrize("model", [*ABOUT_PEOPLE, *REFERENCE], ids=lambda model: model.__name__)
+@pytest.mark.parametrize("model", [*ABOUT_PEOPLE, *PLANNED, *REFERENCE], ids=lambda model: model.__name__)
 def test_every_list_opens_for_who_oversees(logged_in, region, role, model):
     closed(region=region)
     MunicipalityFactory(region=region)
@@ -198,7 +216,7 @@ def test_every_list_opens_for_who_oversees(logged_in, region, role, model):
         assert client.get(path).status_code == 200, path
 
 
-@pytest.mark.parametrize("model", ABOUT_PEOPLE, ids=lambda model: model.__name__)
+@pytest.mark.parametrize("model", [*ABOUT_PEOPLE, *PLANNED], ids=lambda model: model.__name__)
 def test_a_list_about_people_is_a_recorded_look(logged_in, model):
     client = logged_in(Role.MANAGER)
 
@@ -288,7 +306,7 @@ def test_a_look_reads_in_words_and_in_the_time_of_the_region(logged_in, region):
 def test_what_we_say_for_django_is_still_what_django_says():
     """Its Dutch says 'u' and 'Voorpagina', and ours goes before it: only as long as the English is the same."""
     files = [Path(app.__file__).parent / "locale" / "nl" / "LC_MESSAGES" / "django.po" for app in (admin, auth)]
-    theirs = {message.id for file in files for message in read_po(file.open("rb"))}
+    theirs = {message.id for file in files for message in read_po(BytesIO(file.read_bytes()))}
 
     assert {said for said in SAID_BY_DJANGO if isinstance(said, str)} - theirs == set()
 
