@@ -67,7 +67,7 @@ function Leaving({desk, act}) {
   const done = all.filter(({how}) => how !== "still").length;
   const may = desk.duty.may_leave;
   return html`<button type="button" class="leaving" data-may=${may} onClick=${() => act.showLeaving(desk.leaving.then)}>
-    ${may ? say("leaving_may") : say("leaving_on", {done, all: all.length})}</button>`;
+    ${may ? say("leaving_may") : done < all.length ? say("leaving_on", {done, all: all.length}) : say("leaving_waits")}</button>`;
 }
 
 export function Top({desk, screen, act}) {
