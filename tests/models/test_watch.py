@@ -212,6 +212,30 @@ def test_when_all_employees_fall_silent_an_alarm_stands_within_a_minute(one, reg
     assert standing() == {AlarmKind.NOBODY_AVAILABLE}
 
 
+def test_two_processes_whose_clocks_are_five_seconds_apart_are_late_and_not_wrong(one, other, region, held, clock):
+    """P17: whoever of them watches, nobody who is heard is missed, and who is gone is found."""
+    apart = timedelta(seconds=5)
+    for watchers in ((one, other), (other, one)):
+        for watcher in watchers:
+            watcher.end(clock.now() - apart)  # the turn is free
+        for _ in range(20):
+            at = clock.forward(seconds=6)
+            presence.employee_heard(held.holder.pk, at)
+            watchers[0].look_after(at if watchers[0] is one else at + apart)
+            watchers[1].look_after(at if watchers[1] is one else at + apart)
+            assert standing() == set()
+        assert Watch.objects.get().by == watchers[0].name
+
+    gone_at = clock.now()
+    while AlarmKind.INTERRUPTED not in standing():
+        at = clock.forward(seconds=3)
+        one.look_after(at)
+        other.look_after(at + apart)
+
+    assert timedelta(seconds=55) <= clock.now() - gone_at <= timedelta(seconds=65)
+    assert AlarmKind.NOBODY_AVAILABLE in standing()
+
+
 # ---------------------------------------------------------------- Clavis
 
 
