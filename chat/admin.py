@@ -92,7 +92,7 @@ class OverrideForm(forms.Form):
     )
 
     def __init__(self, data: Any = None, *, by: Employee) -> None:
-        super().__init__(data)
+        super().__init__(data, label_suffix="")
         self.by = by
 
     def clean_password(self) -> str:

@@ -13,8 +13,9 @@ from django.urls import path, reverse
 from django.utils.decorators import method_decorator
 from django.utils.formats import date_format
 from django.utils.http import urlencode
+from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext, pgettext_lazy
 from django.views.decorators.http import require_safe
 
 from staffing import clock, coverage
@@ -37,6 +38,21 @@ def late_arrivals(duties: Iterable[Duty], at: datetime) -> dict[int, datetime]:
     return found
 
 
+class EndFilter(admin.SimpleListFilter):
+    title = gettext_lazy("how far")
+    parameter_name = "duty"
+
+    def lookups(self, request, model_admin):
+        return [("running", _("on duty now")), ("over", pgettext("duty", "ended")), ("overridden", _("ended against the rule"))]
+
+    def queryset(self, request, queryset):
+        return {
+            "running": lambda rows: rows.running(),
+            "over": lambda rows: rows.exclude(ended_at=None),
+            "overridden": lambda rows: rows.exclude(ended_by=None),
+        }.get(self.value() or "", lambda rows: rows)(queryset)
+
+
 class DutyList(ChangeList):
     """What is on one page of the list, with how late each duty began: asked once for all of them."""
 
@@ -52,22 +68,37 @@ class DutyList(ChangeList):
 class DutyAdmin(ReadOnlyAdmin):
     recorded = True
     region_lookup = "employee__region"
-    list_display = ["employee", "started_at", "ended_at", "heard_at", "late", "ended_by", "reason"]
-    list_filter = [("ended_at", admin.EmptyFieldListFilter), ("ended_by", admin.EmptyFieldListFilter)]
+    list_display = ["employee", "began", "ended", "heard", "late", "ended_by", "reason"]
+    list_filter = [EndFilter]
     list_select_related = ["employee", "ended_by"]
-    fields = ["employee", "started_at", "late", "ended_at", "heard_at", "on_telephone", "ended_by", "reason"]
     readonly_fields = ["late"]
 
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        on_telephone = ["on_telephone"] if obj and obj.on_telephone else []
+        return ["employee", "started_at", "late", "ended_at", "heard_at", *on_telephone, "ended_by", "reason"]
+
     def get_list_filter(self, request: HttpRequest) -> Any:
-        return [*self.list_filter, *(["employee__region"] if is_national(request.user) else [])]
+        return [EndFilter, *(["employee__region"] if is_national(request.user) else [])]
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return DutyList
 
+    @admin.display(description=pgettext_lazy("duty", "started"), ordering="started_at")
+    def began(self, duty: Duty) -> str:
+        return date_format(localtime(duty.started_at), "D d-m-Y H:i")
+
+    @admin.display(description=pgettext_lazy("duty", "ended"), ordering="ended_at")
+    def ended(self, duty: Duty) -> str | None:
+        return _moment(duty.ended_at, duty.started_at)
+
+    @admin.display(description=pgettext_lazy("duty", "last heard"), ordering="heard_at")
+    def heard(self, duty: Duty) -> str | None:
+        return _moment(duty.heard_at, duty.started_at)
+
     @admin.display(description=gettext_lazy("late"))
-    def late(self, duty: Duty) -> str:
+    def late(self, duty: Duty) -> str | None:
         due = duty.due_at if hasattr(duty, "due_at") else late_arrivals([duty], clock.now()).get(duty.pk)
-        return _("due at {time}").format(time=f"{due.astimezone(AMSTERDAM):%H:%M}") if due else ""
+        return _("due at {time}").format(time=f"{due.astimezone(AMSTERDAM):%H:%M}") if due else None
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         duty: Duty = kwargs["obj"]
@@ -88,7 +119,7 @@ class DutyAdmin(ReadOnlyAdmin):
         """One day of one region: `?region=` its code, `?day=` in ISO. Without them the own region, and today."""
         at = clock.now()
         region, on = self._region_asked(request, at), self._day_asked(request, at)
-        self._look(request, Look.Action.LIST, Duty, part=f"day {on} {region.code}")
+        self._look(request, Look.Action.LIST, Duty, part=f"{on} {region.code}")
         first, last = bounds(at)
 
         def of(day: date) -> str:
@@ -139,6 +170,13 @@ class DutyAdmin(ReadOnlyAdmin):
         if not first <= day <= last:
             raise Http404
         return day
+
+
+def _moment(at: datetime | None, started_at: datetime) -> str | None:
+    """The clock's time, with the day when that is another one than it began on."""
+    if at is None:
+        return None
+    return date_format(localtime(at), "H:i" if _local_day(at) == _local_day(started_at) else "D d-m-Y H:i")
 
 
 def _local_day(at: datetime) -> date:

@@ -54,12 +54,15 @@ class CheckFilter(admin.SimpleListFilter):
 @admin.register(LocalFact)
 class LocalFactAdmin(OfTheRegion):
     form = LocalFactForm
-    formfield_overrides = {models.URLField: {"assume_scheme": "https"}}
-    list_display = ["name", "municipality", "phone", "link", "checked_on", "check_again", "region"]
+    formfield_overrides = {models.URLField: {"assume_scheme": "https", "widget": forms.URLInput(attrs={"class": "vTextField"})}}
+    list_display = ["name", "municipality", "phone", "link", "checked_on", "check_again"]
     list_filter = [CheckFilter]
     list_select_related = ["region", "municipality"]
     search_fields = ["name", "text", "municipality__name"]
     fields = ["region", "municipality", "name", "text", "phone", "link", "checked_on", "position"]
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        return [*self.list_display, *(["region"] if is_national(request.user) else [])]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).order_by("region__name", "position", "name")

@@ -15,6 +15,17 @@ def in_words(kind: str) -> str:
 
 
 OUTCOMES = {"allowed": _("allowed"), "refused": _("refused")}
+COMPONENTS = {"admin": _("Oversight"), "workspace": _("workspace")}
+PARTS = {
+    "override": _("ending it against the rule"),
+    "close": _("closing it"),
+    "register": _("registering it"),
+    "registration": _("its registration"),
+    "password": _("the password"),
+    "history": _("its history"),
+    "remove": _("removing it"),
+    "day": _("a day"),
+}
 
 
 class KindFilter(admin.SimpleListFilter):
@@ -46,11 +57,11 @@ class LookAdmin(ReadOnlyAdmin):
 
     recorded = True
     region_lookup = "region"
-    list_display = ["at", "username", "role_name", "action", "kind_name", "object_id", "part", "basis", "outcome_name"]
+    list_display = ["at", "username", "role_name", "action", "kind_name", "object_id", "part_name", "basis", "outcome_name"]
     list_filter = [KindFilter, "action", OutcomeFilter, "basis"]
-    fields = ["at", "by", "username", "role_name", "region", "action", "kind_name", "object_id", "part", "reason", "basis", "outcome_name"]
-    fields += ["component", "session"]
-    readonly_fields = ["role_name", "kind_name", "outcome_name"]
+    fields = ["at", "by", "username", "role_name", "region", "action", "kind_name", "object_id", "part_name", "reason", "basis"]
+    fields += ["outcome_name", "component_name", "session"]
+    readonly_fields = ["role_name", "kind_name", "part_name", "outcome_name", "component_name"]
     search_fields = ["object_id", "username"]
     search_help_text = _("Account, or the number of what was looked at")
 
@@ -61,6 +72,14 @@ class LookAdmin(ReadOnlyAdmin):
     @admin.display(description=_("of what"), ordering="kind")
     def kind_name(self, look: Look) -> str:
         return in_words(look.kind)
+
+    @admin.display(description=_("which part"), ordering="part")
+    def part_name(self, look: Look) -> str:
+        return str(PARTS.get(look.part, look.part))
+
+    @admin.display(description=_("where"), ordering="component")
+    def component_name(self, look: Look) -> str:
+        return str(COMPONENTS.get(look.component, look.component))
 
     @admin.display(description=_("outcome"), ordering="outcome")
     def outcome_name(self, look: Look) -> str:

@@ -56,6 +56,9 @@ class RegionForm(forms.ModelForm):
         ),
     )
 
+    class Meta:
+        widgets = {"alarm_addresses": forms.Textarea(attrs={"rows": 4})}
+
     def clean_alarm_addresses(self) -> str:
         """One address on each line, and nothing else: they are put in the head of a mail."""
         lines = [line.strip() for line in self.cleaned_data["alarm_addresses"].splitlines()]

@@ -12,6 +12,7 @@ from django.db.models import F, Q
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from staffing import rules
 from staffing.models.people import Employee
@@ -203,12 +204,14 @@ class Duty(models.Model):
     retention = "2 years: figures of coverage"
 
     employee = models.ForeignKey(Employee, models.PROTECT, verbose_name=_("employee"), related_name="duties")
-    started_at = models.DateTimeField(_("started"))
-    ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
-    heard_at = models.DateTimeField(_("last heard"), null=True, blank=True)
+    started_at = models.DateTimeField(pgettext_lazy("duty", "started"))
+    ended_at = models.DateTimeField(pgettext_lazy("duty", "ended"), null=True, blank=True)
+    heard_at = models.DateTimeField(pgettext_lazy("duty", "last heard"), null=True, blank=True)
     on_telephone = models.BooleanField(_("on the telephone"), default=False, db_default=False)
     # Set when somebody else ended it although the rule of the handover said no.
-    ended_by = models.ForeignKey(Employee, models.PROTECT, verbose_name=_("ended by"), null=True, blank=True, related_name="+")
+    ended_by = models.ForeignKey(
+        Employee, models.PROTECT, verbose_name=pgettext_lazy("duty", "ended by"), null=True, blank=True, related_name="+"
+    )
     reason = models.CharField(_("reason"), max_length=400, blank=True, db_default="")
 
     objects = DutyManager.from_queryset(DutyQuerySet)()
