@@ -1,9 +1,12 @@
 """Process 1.2, step Closing time: a ladder from 16:40 to half an hour after closing, and nobody is left without a word."""
 
+import json
+import uuid
 from datetime import time
 from functools import partial
 
 import pytest
+from playwright.async_api import expect
 
 from chat.models import Conversation
 from chat.rules import Author
@@ -182,6 +185,32 @@ async def test_who_is_given_up_is_told_so_on_every_kind_of_line_and_not_thanked(
     assert not thanks(page)
 
 
+async def test_who_is_given_up_reads_it_on_the_page_that_stands_open_and_is_not_thanked(people):
+    """The line's words come from this test, since half an hour of a running server is too long to wait for."""
+    chatter, lines = await people.chatter(width=320), []
+
+    def begins(line) -> None:
+        lines.append(line)
+        line.on_message(lambda said: answers(line) if json.loads(said)["type"] == "hello" else None)
+
+    def answers(line) -> None:
+        line.send(json.dumps({"type": "welcome", "conversation": str(uuid.uuid4()), "state": "waiting", "first_seq": 1, "last_seq": 0}))
+        line.send(json.dumps({"type": "state", "state": "waiting", "position": 1, "employee": None, "peer": None}))
+
+    await chatter.page.route_web_socket("**/ws/chatter/", begins)
+    await chatter.starts("Vergeefs")
+    await chatter.is_told("Je bent de eerste die aan de beurt is.")
+
+    said = {"id": str(uuid.uuid4()), "kind": "notice", "author": "system", "name": "", "text": NEVER, "at": "2026-11-24T16:30:00Z"}
+    lines[-1].send(json.dumps({"type": "entry", "seq": 1, **said}))
+    lines[-1].send(json.dumps({"type": "state", "state": "ended", "position": None, "employee": None, "peer": None}))
+
+    await chatter.sees_the_end()
+    await chatter.reads(NEVER)
+    await expect(chatter.page.get_by_text(NEVER)).to_have_count(1)
+    await expect(chatter.page.get_by_text(THANKS)).to_be_hidden()
+
+
 async def test_nobody_is_given_up_while_somebody_is_available(site, region, watch):
     site.clock.at("2026-11-24 16:58")
     conversation = await site.there_is(ConversationFactory, region=region)
@@ -212,6 +241,16 @@ async def test_a_conversation_that_lost_its_employee_after_closing_is_told_so_an
 
 
 # ---------------------------------------------------------------- what the last page says
+
+
+async def test_who_stops_while_still_waiting_is_not_thanked_by_the_page_that_stands_open(people):
+    chatter = await people.chatter()
+    await chatter.starts("Toch niet")
+
+    await chatter.stops()
+
+    await expect(chatter.page.get_by_text(THANKS)).to_be_hidden()
+    await expect(chatter.page.get_by_text("Je mag altijd terugkomen.")).to_be_visible()
 
 
 async def test_who_stops_while_still_waiting_is_not_thanked_for_telling(site, region):
