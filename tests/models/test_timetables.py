@@ -7,7 +7,7 @@ from django.utils.translation import override
 
 from staffing import opening
 from staffing.models import ClosedDay, Closure, OpeningHours, Region
-from staffing.rules import AMSTERDAM, AROUND_THE_CLOCK, WORKING_DAYS, Opening, Timetable, is_open
+from staffing.rules import AMSTERDAM, AROUND_THE_CLOCK, WORKING_DAYS, Opening, Timetable, closed_since, is_open
 from staffing.rules import Closure as ClosureRule
 
 pytestmark = pytest.mark.django_db
@@ -58,6 +58,15 @@ def test_a_closure_counts_for_its_region_or_for_all_until_it_is_lifted(everywher
     closure.save()
 
     assert opening.opening(closure.lifted_at, here).open
+
+
+@pytest.mark.parametrize("over", ["until_at", "lifted_at"])
+def test_what_a_closure_has_closed_stays_so_when_it_is_over(over: str):
+    region = region_open_from("here")
+    Closure.objects.create(region=region, reason="a fire drill", starts_at=TUESDAY.replace(hour=16), **{over: TUESDAY.replace(hour=19)})
+    evening = TUESDAY.replace(hour=20)
+
+    assert closed_since(opening.timetables(evening)[region.pk], evening) == TUESDAY.replace(hour=16)
 
 
 def test_the_new_year_is_closed_also_when_it_is_looked_at_from_the_old_one():
