@@ -64,7 +64,8 @@ class DayInWords:
         words = f"{local:%H:%M:%S}" if seconds else f"{local:%H:%M}"
         if local.replace(fold=0).utcoffset() == local.replace(fold=1).utcoffset():
             return words
-        return f"{words} ({_('winter time') if local.fold else _('summer time')})"
+        which = _("winter time") if local.fold else _("summer time")
+        return f"{words} ({which})"
 
     def span(self, period: Period, *, planned: bool = False) -> str:
         """From when until when; what was not planned and still goes on has no end yet."""

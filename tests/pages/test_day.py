@@ -344,7 +344,10 @@ def test_the_list_says_which_duty_began_late_and_who_ended_one(region, clock):
 
     rows = re.findall(r"<tr><th.*?</tr>", text(client.get("/admin/staffing/duty/")), re.S)
 
-    assert [("due at 09:00" in row, "naar huis" in row, "24-11-2026 09:12" in row) for row in rows] == [(True, False, True), (False, True, False)]
+    assert [("due at 09:00" in row, "naar huis" in row, "24-11-2026 09:12" in row) for row in rows] == [
+        (True, False, True),
+        (False, True, False),
+    ]
 
 
 def test_the_title_of_a_duty_has_the_time_of_the_region(region, clock):
