@@ -141,11 +141,14 @@ def look_after(at: datetime, *, blind: bool) -> bool:
     """
     Offer again what has lost its employee, say what has to be said at closing, and let the alarms of conversations stand. Any news?
 
-    `blind`: nobody has watched for a while. Then who is silent may be on the way back, and nothing is taken from anybody yet.
+    `blind`: nobody has watched for a while. Then who is silent may be on the way back: nothing is taken from anybody, nobody is given
+    up, and no alarm says so yet.
     """
     tables = opening.timetables(at)
-    done = 0 if blind else _reoffer_lost(at)
-    done += _tell_closing(tables, at) + _give_up(tables, at)
+    told = _tell_closing(tables, at)
+    if blind:
+        return told > 0
+    done = told + _reoffer_lost(at) + _give_up(tables, at)
     return _alarms(at) or done > 0
 
 

@@ -129,6 +129,24 @@ def test_after_an_outage_nothing_is_taken_from_somebody_who_is_on_the_way_back(o
     assert standing() == set()
 
 
+def test_after_an_outage_nobody_who_waits_after_closing_is_given_up_while_colleagues_come_back(one, region, clock):
+    """What still waits half an hour after closing lives as long as somebody is there for it."""
+    clock.at("2026-11-24 16:58")
+    waiting, employee = ConversationFactory(region=region), EmployeeFactory(region=region, on_duty=True)
+    clock.at("2026-11-24 17:50")
+    presence.employee_heard(employee.pk, clock.now())
+    one.look_after(clock.now())
+    clock.forward(minutes=2)
+
+    one.look_after(clock.now())
+    assert standing() == set()
+    passes(one, clock, 45, heard=employee)
+
+    waiting.refresh_from_db()
+    assert waiting.state == State.WAITING
+    assert standing() == set()
+
+
 def test_after_an_outage_who_does_not_come_back_is_found_within_a_minute(one, held, clock):
     one.look_after(clock.now())
     clock.forward(minutes=10)
