@@ -1,11 +1,13 @@
 """The rota in the admin: who sees and plans it, one shift, absence, copying a week, and a file of shifts."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, time, timedelta
 
 import pytest
 from django.contrib.messages import get_messages
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from django.utils.translation import override
@@ -237,6 +239,23 @@ def test_a_second_shift_at_the_same_time_is_refused_with_the_first(logged_in, em
 
     assert answer.status_code == 200
     assert "30-11-2026 09:00 – 13:00. Nobody can be planned twice." in text(answer)
+    assert Shift.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_is_planned_by_several_at_the_same_moment_is_planned_once(logged_in, employee):
+    clients = [logged_in(Role.COORDINATOR) for _ in range(4)]
+
+    def plans(n: int) -> int:
+        try:
+            return clients[n].post(ADD, wanted(employee, starts_at=f"{9 + n:02}:00")).status_code
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(plans, range(4)))
+
+    assert sorted(answers) == [200, 200, 200, 302]
     assert Shift.objects.count() == 1
 
 
