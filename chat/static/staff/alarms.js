@@ -46,13 +46,14 @@ function Alarm({alarm, take}) {
 export function Alarms({desk, act}) {
   const [whole, setWhole] = useState(false);
   const all = standing(desk);
-  return html`<section class="alarms" data-stands=${stands(desk)} data-whole=${whole && all.length > 1}>
+  const more = all.length > 1 || all.some(({words}) => words); // more than its place can hold
+  return html`<section class="alarms" data-stands=${stands(desk)} data-whole=${whole && more}>
     <h2 class="aside" id="alarms-title" tabindex="-1">${say("alarms")}</h2>
     <ul role="list" class="alarm-list" aria-label=${say("alarms")}>
       ${all.map((alarm) => html`<${Alarm} key=${alarm.alarm} alarm=${alarm} take=${act.takeAlarm} />`)}
     </ul>
     ${!all.length && html`<p class="quiet">${act.isQueueFresh() ? say("alarms_none") : say("alarms_not_known")}</p>`}
-    ${all.length > 1 && html`<button type="button" class="alarms-all" aria-expanded=${whole} onClick=${() => setWhole(!whole)}>
-      ${whole ? say("alarms_fold") : say("alarms_all", {n: all.length})}</button>`}
+    ${more && html`<button type="button" class="alarms-all" aria-expanded=${whole} onClick=${() => setWhole(!whole)}>
+      ${whole ? say("alarms_fold") : all.length > 1 ? say("alarms_all", {n: all.length}) : say("alarms_more")}</button>`}
   </section>`;
 }
