@@ -201,7 +201,7 @@ async def test_long_polling_takes_over_within_30_seconds_however_the_upgrade_fai
 
 
 async def test_what_an_employee_held_whose_browser_died_is_taken_over_and_their_return_shows_by_whom(running_with, browser):
-    """P9: unheard for a while, the conversation is offered again ahead of all new ones. The second wait of real time: above the heartbeat."""
+    """P9: unheard for a while, it is offered again ahead of all new ones. The second wait of real time: more than a heartbeat."""
     server = await asyncio.to_thread(running_with, REOFFER_AFTER="18s")
     people = People(browser, server.base, EXIT_TARGET, {})
     chatter, first, second = await people.chatter(), await people.employee("fo-zw-1"), await people.employee("fo-zw-2")
