@@ -422,7 +422,7 @@ class QueueMachine(RuleBasedStateMachine):
 @pytest.mark.django_db
 def test_whatever_happens_in_whatever_order_queue_and_holders_are_the_models(clock):
     steps = hypothesis_settings(
-        max_examples=10, stateful_step_count=50, deadline=None, print_blob=True, suppress_health_check=list(HealthCheck)
+        max_examples=8, stateful_step_count=40, deadline=None, print_blob=True, suppress_health_check=list(HealthCheck)
     )
 
     run_state_machine_as_test(QueueMachine, settings=steps)
