@@ -195,7 +195,8 @@ SECRET_KEY = SECRET_KEY or secrets.token_urlsafe(48)  # only so that `check` can
 
 # ---------------------------------------------------------------- 2. the numbers of the line (reliability.md, section 2)
 
-HEARTBEAT = timedelta(seconds=12)  # the server says `pong` unasked
+# The server says `pong` unasked; and so often that nobody who answers it is ever silent for REOFFER_AFTER.
+HEARTBEAT = min(timedelta(seconds=12), REOFFER_AFTER / 4)
 SILENCE = timedelta(seconds=30)  # unheard for so long: not connected
 DUTY_BEFORE_OPENING = timedelta(minutes=30)
 CLOSING_SOON = timedelta(minutes=20)  # before closing the start page says how long there still is

@@ -185,7 +185,9 @@ class StaffLine(SocketLine):
         frame = facts.duty(self.employee.pk, self.employee.region_id, self.language)
         if frame != self.duty_frame:
             if frame.on_duty and (self.duty_frame is None or not self.duty_frame.on_duty):
-                self.heard(facts.at)  # the line is here: who goes on duty with an open line is available at once
+                # The line is here: who goes on duty with an open line is available at once, and colleagues see it.
+                self.heard(facts.at)
+                hints.changed()
             self.duty_frame = frame
             self.push(frame)
 
