@@ -41,7 +41,8 @@ export class Actions {
   // duty
 
   startDuty = async () => {
-    if (await this.#ofDuty("start", "/staff/duty/start/")) this.#show({focus: {on: "queue"}, trial: trial(this.screen.trial)});
+    const response = await this.#ofDuty("start", "/staff/duty/start/");
+    if (response?.ok) this.#show({focus: {on: "queue"}, trial: trial(this.screen.trial)});
   };
 
   endDuty = () => this.#wantToGo("end");

@@ -21,6 +21,9 @@ export const untaken = (desk) => (desk.alarms ?? []).filter((one) => isAlarm(one
 /** What stands and nobody has taken, by the worst of it: "alarm" | "warning" | "" */
 export const stands = (desk) => (untaken(desk).length ? "alarm" : (desk.alarms ?? []).some((one) => !one.taken_by) ? "warning" : "");
 
+/** What it is called before its words. */
+export const rankWord = (alarm) => say(isAlarm(alarm) ? "alarm" : "warning");
+
 /** In words: what is the matter, and whom it is about. */
 export function alarmWords({kind, about, words}) {
   if (!KINDS.includes(kind)) return say("alarm_unknown");
@@ -33,7 +36,7 @@ export const justCome = (desk) => (desk.alarms ?? []).filter((one) => !one.taken
 function Alarm({alarm, take}) {
   const red = isAlarm(alarm);
   return html`<li class="alarm" data-red=${red} data-taken=${Boolean(alarm.taken_by)}>
-    <p class="alarm-sign"><span aria-hidden="true">${alarm.taken_by ? "✓" : red ? "▲" : "◆"}</span> <b>${say(red ? "alarm" : "warning")}</b></p>
+    <p class="alarm-sign"><span aria-hidden="true">${alarm.taken_by ? "✓" : red ? "▲" : "◆"}</span> <b>${rankWord(alarm)}</b></p>
     <div class="alarm-words">
       <p>${alarmWords(alarm)}</p>
       <p class="alarm-since">${say("since", {time: when(alarm.since, wall())})}${alarm.taken_by && html` · <b>${say("taken_by", {name: alarm.taken_by})}</b>`}</p>

@@ -4,6 +4,7 @@ import {html, useState} from "./html.js";
 import {colleague, isEnded, offeredTo, unshown} from "./desk.js";
 import {Mark, Peer} from "./held.js";
 import {Log} from "./log.js";
+import {isForeign} from "./region.js";
 import {boot, nameOf, regionName, roleName, say, wall} from "./words.js";
 
 const {text_characters: most} = boot.numbers;
@@ -15,6 +16,7 @@ const runningWords = (ms) => (ms < 60_000 ? say("just_begun") : say("minutes", {
 const Facts = ({one}) => {
   const facts = [
     one.municipality || (one.region && regionName(one.region)),
+    one.region && isForeign(one) && `◇ ${say("region_other")}`,
     one.role && roleName(one.role),
     one.since && !isEnded(one) && runningWords(wall() - Date.parse(one.since)),
   ].filter(Boolean);

@@ -27,7 +27,8 @@ export function signal(desk, act) {
   if (line.line === "closed" || (line.line === "lost" && steady() - line.since > BLINK)) return "line";
   if (desk.duty?.on_duty && desk.queue && !act.isQueueFresh()) return "stale";
   if (calling(desk, act).length) return "new";
-  return act.screen.trial ? (isShown(act.screen.trial) ? "trial" : "asked") : "";
+  const {trial, bell} = act.screen;
+  return trial && (desk.duty?.on_duty || bell) ? (isShown(trial) ? "trial" : "asked") : "";
 }
 
 function hoursWords({hours}) {

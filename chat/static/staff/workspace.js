@@ -2,7 +2,7 @@
 
 import {html, render, useEffect, useLayoutEffect} from "./html.js";
 import {Actions} from "./actions.js";
-import {Alarms, alarmWords, justCome, standing, stands, untaken} from "./alarms.js";
+import {Alarms, alarmWords, justCome, rankWord, standing, stands, untaken} from "./alarms.js";
 import {BellPanel} from "./bell.js";
 import {Conversation} from "./conversation.js";
 import {isEnded, running, unseen} from "./desk.js";
@@ -86,7 +86,7 @@ function Told({desk, act}) {
   return html`<div class="aside">
     <div role="alert" aria-atomic="false">
       <p>${calls.length > 0 ? say("told_new", {n: calls.length, name: nameOf(calls[0])}) : signal(desk, act) === "trial" && say("trial_told")}</p>
-      ${justCome(desk).map((alarm) => html`<p key=${alarm.alarm}>${say("alarm")}: ${alarmWords(alarm)}</p>`)}
+      ${justCome(desk).map((alarm) => html`<p key=${alarm.alarm}>${rankWord(alarm)}: ${alarmWords(alarm)}</p>`)}
     </div>
     <p role="status">${news.map((one) => say("told_unseen", {n: unseen(one), name: nameOf(one)})).join(" ")}</p>
     <p role="status">${mayGo && say("leave_may")}</p>
