@@ -8,7 +8,7 @@ from playwright.async_api import expect
 from tests.process.conftest import EXIT_TARGET
 from tests.proxy import Way
 
-NOBODY, GONE = "Niemand van je regio heeft dienst.", "Een gesprek is zijn medewerker kwijt"
+NOBODY, GONE = "Niemand van je regio heeft dienst.", "Gesprek zonder medewerker"
 # What a person hears and what stands beside the page, where a program can see it.
 LISTEN = """() => {
   window.tones = [];
