@@ -29,7 +29,7 @@ WATCH_NOTIFICATIONS = """(permission) => {
 
 @pytest.fixture(scope="module")
 def line(_prepared):
-    """What loses its employee is offered again after 20 seconds: two missed signs of life are more than that."""
+    """What loses its employee is offered again after 20 seconds."""
     server = _prepared.run(EXIT_TARGET=EXIT_TARGET, REOFFER_AFTER="20s")
     yield server
     server.discard()
