@@ -22,7 +22,8 @@ from django.db.models.signals import post_migrate
 from playwright.async_api import Browser, Page, async_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
-RULES = ROOT / "tests" / "rules"
+# What these say is the same on every stack; `--everything` tries it on both.
+ONCE = ROOT / "tests" / "rules", ROOT / "tests" / "pages"
 SLOW = ROOT / "tests" / "launcher", ROOT / "tests" / "process"
 STATE = Path(tempfile.mkdtemp(prefix="geruisloos-tests-"))
 atexit.register(shutil.rmtree, STATE, ignore_errors=True)
@@ -46,6 +47,7 @@ os.environ |= {
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--everything", action="store_true", help="on PostgreSQL also what CI tries on SQLite alone: rules, pages, browsers")
     parser.addoption(
         "--hints", choices=["none", "wild"], help="only what is done at the doors, with hints that are lost, or double and late"
     )
@@ -79,9 +81,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             # The browser lives longer than one test, so the loop that it belongs to does too.
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
         marks = {mark.name for mark in item.iter_markers()}
-        if item.path.is_relative_to(RULES):
+        if any(item.path.is_relative_to(place) for place in ONCE) and "postgresql_only" not in marks:
             marks.add("once")
-        elsewhere = marks & ({"browser", "sqlite_only", "once"} if POSTGRESQL else {"postgresql_only"})
+        once = set() if config.getoption("everything") else {"browser", "once"}
+        elsewhere = marks & ({"sqlite_only"} | once if POSTGRESQL else {"postgresql_only"})
         if config.getoption("hints"):
             has_them = "hints_asked_for" in getattr(item, "fixturenames", ())
             elsewhere |= marks & {"hints"} if has_them else {"has hints of its own, or none"}
