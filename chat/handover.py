@@ -1,11 +1,13 @@
 """The process step Handover: nobody leaves the line unmanned, and no conversation without somebody. Every way out of duty is here."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache, partial
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
+from django.db import DatabaseError, InterfaceError, connection, transaction
 
 from chat import hints, queue, rules
 from chat.models import Conversation
@@ -136,6 +138,8 @@ def telephone(employee: Employee, *, busy: bool) -> None:
 
 # ---------------------------------------------------------------- what has to happen although nobody asks
 
+AT_ONCE = 200  # conversations of which one step does the same thing; the rest have their turn in the next, and nothing else waits long
+
 
 def look_after(at: datetime, *, blind: bool) -> bool:
     """
@@ -145,18 +149,35 @@ def look_after(at: datetime, *, blind: bool) -> bool:
     up, and no alarm says so yet.
     """
     tables = opening.timetables(at)
-    told = _tell_closing(tables, at)
     if blind:
-        return told > 0
-    done = told + _reoffer_lost(at) + _give_up(tables, at)
-    return _alarms(at) or done > 0
+        return _tell_closing(tables, at)
+    return _each(partial(_tell_closing, tables, at), partial(_reoffer_lost, at), partial(_give_up, tables, at), partial(_alarms, at))
 
 
-def _reoffer_lost(at: datetime) -> int:
+def _each(*verbs: Callable[[], bool]) -> bool:
+    """
+    Do all of these; did any of them do something? One that fails keeps nobody from the others: a damaged row is one person's, not all's.
+
+    Raises the first of what went wrong, when all have been done: then there is no heartbeat, and every screen says so.
+    """
+    done, problem = False, None
+    for verb in verbs:
+        try:
+            done |= verb()
+        except Exception as its:
+            problem = problem or its
+            if isinstance(its, (DatabaseError, InterfaceError)) and not connection.is_usable():
+                break  # a database that is gone is not asked a thousand times
+    if problem:
+        raise problem
+    return done
+
+
+def _reoffer_lost(at: datetime) -> bool:
     """P9: a held conversation is never orphaned."""
     present = Duty.objects.running().filter(heard_at__gt=at - settings.REOFFER_AFTER).values("employee")
     lost = Conversation.objects.active().exclude(holder=None).exclude(holder__in=present).order_by("pk")
-    return sum(conversation.interrupt(at=at) for conversation in lost)
+    return _each(*(partial(conversation.interrupt, at=at) for conversation in lost[:AT_ONCE]))
 
 
 def _tables_of(region: int | None, tables: dict[int, Timetable]) -> list[Timetable]:
@@ -164,32 +185,39 @@ def _tables_of(region: int | None, tables: dict[int, Timetable]) -> list[Timetab
     return [tables[region]] if region in tables else list(tables.values())
 
 
-def _tell_closing(tables: dict[int, Timetable], at: datetime) -> int:
-    told = 0
+def _tell_closing(tables: dict[int, Timetable], at: datetime) -> bool:
+    untold = Conversation.objects.waiting().filter(told_closing_at=None)
+    verbs: list[Callable[[], bool]] = []
     for region in (None, *tables):
         line = whole_line(_tables_of(region, tables), at)
         step = closing_step(line, at, soon=settings.CLOSING_SOON, last=settings.CLOSING_LAST)
         if step is ClosingStep.LAST and line.closes_at:
-            for conversation in Conversation.objects.waiting().in_region(region).filter(told_closing_at=None).order_by("pk"):
-                told += conversation.tell_closing(line.closes_at, at=at)
-    return told
+            verbs += [partial(chat.tell_closing, closes_at=line.closes_at, at=at) for chat in untold.in_region(region).order_by("pk")]
+    return _each(*verbs[:AT_ONCE])
 
 
-def _give_up(tables: dict[int, Timetable], at: datetime) -> int:
+def _give_up(tables: dict[int, Timetable], at: datetime) -> bool:
     facts = queue.look((), (), at)
-    given_up = 0
-    for chat in facts.to_take:
-        closings = [closed_since(table, at) for table in _tables_of(chat.region, tables)]
-        closed = max((moment for moment in closings if moment), default=None) if all(closings) else None
+    anybody_available = bool(rules.staffed_regions(facts.available, at))
+
+    @cache  # however many wait, they are of few regions
+    def closed(region: int | None) -> datetime | None:
+        closings = [closed_since(table, at) for table in _tables_of(region, tables)]
+        return max((moment for moment in closings if moment), default=None) if all(closings) else None
+
+    never_reached = [
+        chat
+        for chat in facts.to_take
         if rules.is_never_reached(
             chat=chat,
-            closed_since=closed,
-            anybody_available=bool(rules.staffed_regions(facts.available, at)),
+            closed_since=closed(chat.region),
+            anybody_available=anybody_available,
             at=at,
             after=settings.GIVEN_UP_AFTER_CLOSING,
-        ):
-            given_up += Conversation.objects.get(pk=chat.conversation).give_up(closed_since=closed, at=at)
-    return given_up
+        )
+    ]
+    found = Conversation.objects.in_bulk([chat.conversation for chat in never_reached[:AT_ONCE]])
+    return _each(*(partial(chat.give_up, closed_since=closed(chat.region_id), at=at) for chat in found.values()))
 
 
 def _alarms(at: datetime) -> bool:

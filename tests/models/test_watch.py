@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import OperationalError, connection
 
 from chat import handover, presence
+from chat.models import Conversation
 from chat.rules import State
 from config import promises, watch
 from config.watch import Watcher
@@ -203,6 +204,25 @@ def test_a_part_that_fails_keeps_no_other_from_its_work_but_then_nobody_has_watc
     assert heartbeat() == last_well
     one.look_after(clock.forward(seconds=3))
     assert heartbeat() == clock.now()
+
+
+@pytest.mark.parametrize(("verb", "done_at"), [("interrupt", "12:01"), ("tell_closing", "16:55"), ("give_up", "17:30")])
+def test_a_damaged_conversation_keeps_no_other_from_what_is_due_but_then_nobody_has_watched(one, region, clock, monkeypatch, verb, done_at):
+    """Whatever is done with the first one of three raises: its row is damaged."""
+    clock.at("2026-11-24 12:00")
+    employee = EmployeeFactory(on_duty=True, region=region)
+    chats = [ConversationFactory(region=region, held=employee if verb == "interrupt" else None) for _ in range(3)]
+    damaged, *others = sorted(chats, key=lambda chat: chat.pk)
+    whole = getattr(Conversation, verb)
+    monkeypatch.setattr(Conversation, verb, lambda its, **how: fails() if its.pk == damaged.pk else whole(its, **how))
+    clock.at(f"2026-11-24 {done_at}")
+
+    passes(one, clock, 36)  # the first of which it is blind
+
+    for chat in others:
+        chat.refresh_from_db()
+        assert {"interrupt": chat.lost_holder, "tell_closing": chat.told_closing_at, "give_up": chat.ended_at}[verb]
+    assert heartbeat() is None or clock.now() - heartbeat() >= timedelta(seconds=6)
 
 
 def test_what_cannot_be_counted_is_kept_and_nobody_stops_watching_for_it(one, clock, monkeypatch):
