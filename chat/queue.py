@@ -391,7 +391,7 @@ def look(conversations: Collection[UUID], employees: Collection[int], at: dateti
     found = {seen.pk: seen for seen in map(Seen.of, rows)}
     duties = {row[0]: OnDutyNow(*row) for row in on_duty.order_by()}
     regions = {
-        pk: RegionNow(code, after or settings.OVERFLOW_AFTER)
+        pk: RegionNow(code, settings.OVERFLOW_AFTER if after is None else after)
         for pk, code, after in Region.objects.values_list("pk", "code", "overflow_after")
     }
     facts = Facts(at, found, duties, regions, number)

@@ -106,7 +106,7 @@ class Conversation(models.Model):
     def as_waiting(self) -> rules.Waiting | None:
         """As routing sees it; None when nobody has to take it."""
         own = Region.objects.filter(pk=self.region_id or 0).values_list("overflow_after", flat=True).first()
-        overflow_after = own or settings.OVERFLOW_AFTER
+        overflow_after = settings.OVERFLOW_AFTER if own is None else own  # nothing at all is a value too: at once
         if self.state == State.WAITING:
             return rules.Waiting(self.pk, self.region_id, self.waiting_since, overflow_after)
         if self.state != State.ACTIVE:

@@ -5,16 +5,17 @@ import threading
 import uuid
 from collections import Counter
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from django.db import connection
 
-from chat import entries, handover, log, presence, quick
+from chat import entries, handover, log, presence, queue, quick
 from chat.entries import Stored
 from chat.models import Conversation, Entry
 from chat.rules import Author, State
 from staffing import clock as product_clock
-from staffing.models import Alarm, Employee
+from staffing.models import Alarm, Employee, Region
 from staffing.refusal import Refused
 from staffing.rules import Refusal
 from tests.factories import ConversationFactory, EmployeeFactory, RegionFactory
@@ -75,6 +76,22 @@ def refusal_of(verb, *args, **how) -> Refusal:
     with pytest.raises(Refused) as no:
         verb(*args, **how)
     return no.value.code
+
+
+# ---------------------------------------------------------------- to whom it is offered
+
+
+def test_a_region_that_waits_for_nobody_has_its_chats_offered_everywhere_at_once(region):
+    """Its own value goes before that of the line, also when it is 0."""
+    Region.objects.filter(pk=region.pk).update(overflow_after=timedelta(0))
+    somebody(region)
+    other, conversation = somebody(RegionFactory(open=True), "Cor"), ConversationFactory(region=region)
+
+    offered = queue.look((), {other.pk}, product_clock.now()).offers[other.pk]
+
+    assert [(one.conversation, one.kind) for one in offered] == [(conversation.pk, "overflow")]
+    takes(conversation, other)
+    assert again(conversation).holder == other
 
 
 # ---------------------------------------------------------------- passing on
