@@ -10,6 +10,7 @@ from django.db import IntegrityError, models, transaction
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from staffing.among import among
 from staffing.models.people import Employee
 from staffing.models.regions import Region
 from staffing.refusal import Refused
@@ -67,34 +68,47 @@ class AlarmQuerySet(models.QuerySet["Alarm"]):
 class AlarmManager(models.Manager["Alarm"]):
     def stand(self, found: Found, *, at: datetime) -> bool:
         """From now on this alarm stands, until it is over; is it new?"""
-        alike = self.filter(over_at=None, kind=found.kind, region=found.region)
-        tell_at = None if found.kind in TOLD_ONCE and alike.exists() else at
         try:
             with transaction.atomic():
-                self.create(
-                    kind=found.kind,
-                    region_id=found.region,
-                    key=found.key,
-                    employee_id=found.employee,
-                    conversation=found.conversation,
-                    text=found.text[:400],
-                    since_at=at,
-                    mail_at=tell_at,
-                    hook_at=tell_at,
-                )
+                self._new(found, alike=self.filter(over_at=None, kind=found.kind, region=found.region).exists(), at=at).save(force_insert=True)
             return True
         except IntegrityError:  # it stands already
             return False
 
+    def _new(self, found: Found, *, alike: bool, at: datetime) -> "Alarm":
+        """`alike`: one of its kind stands in its region already."""
+        tell_at = None if alike and found.kind in TOLD_ONCE else at
+        return self.model(
+            kind=found.kind,
+            region_id=found.region,
+            key=found.key,
+            employee_id=found.employee,
+            conversation=found.conversation,
+            text=found.text[:400],
+            since_at=at,
+            mail_at=tell_at,
+            hook_at=tell_at,
+        )
+
     def settle(self, kinds: Collection[AlarmKind], found: Iterable[Found], *, at: datetime) -> bool:
-        """Of these kinds exactly what was found stands: what is new begins, what is no longer so is over. Did anything change?"""
+        """
+        Of these kinds exactly what was found stands: what is new begins, what is no longer so is over. Did anything change?
+
+        A few statements, however many there are.
+        """
         wanted = {one.key: one for one in found}
-        standing = dict(self.filter(over_at=None, kind__in=kinds).values_list("key", "pk"))
-        over = [pk for key, pk in standing.items() if key not in wanted]
+        standing = {row["key"]: row for row in self.filter(over_at=None, kind__in=kinds).values("key", "pk", "kind", "region")}
+        over = [row["pk"] for key, row in standing.items() if key not in wanted]
         if over:
-            self.filter(pk__in=over, over_at=None).update(over_at=at)
-        new = [self.stand(one, at=at) for key, one in wanted.items() if key not in standing]
-        return bool(over) or any(new)
+            self.filter(pk__in=among(over), over_at=None).update(over_at=at)
+        kinds_there = {(row["kind"], row["region"]) for key, row in standing.items() if key in wanted}
+        new = []
+        for key, one in wanted.items():
+            if key not in standing:
+                new.append(self._new(one, alike=(one.kind, one.region) in kinds_there, at=at))
+                kinds_there.add((one.kind, one.region))
+        self.bulk_create(new, ignore_conflicts=True)  # what another process has let stand meanwhile is its news
+        return bool(over) or (bool(new) and self.filter(pk__in=among(alarm.pk for alarm in new)).exists())
 
     def put_away(self, *, at: datetime, after: timedelta) -> bool:
         """What happened at one moment is over some time after somebody has taken it."""

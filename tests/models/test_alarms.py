@@ -7,7 +7,8 @@ from datetime import timedelta
 from email.header import decode_header, make_header
 
 import pytest
-from django.db import connections
+from django.db import connection, connections
+from django.test.utils import CaptureQueriesContext
 
 from staffing import alarms
 from staffing.alarms import LEASE, OLD
@@ -74,6 +75,19 @@ def test_an_alarm_stands_once_until_it_is_over_and_may_stand_again(region, clock
 
     first, second = Alarm.objects.order_by("since_at")
     assert (first.over_at - first.since_at, second.over_at) == (timedelta(minutes=2), None)
+
+
+@pytest.mark.parametrize("many", [1, 50])
+def test_alarms_stand_and_are_over_in_as_many_statements_for_many_as_for_one(region, clock, many):
+    found = [Found(UNSEEN, region.pk, str(n)) for n in range(many)]
+
+    with CaptureQueriesContext(connection) as begin:
+        Alarm.objects.settle([UNSEEN], found, at=clock.now())
+    with CaptureQueriesContext(connection) as end:
+        Alarm.objects.settle([UNSEEN], [], at=clock.now())
+
+    assert Alarm.objects.filter(over_at=clock.now()).count() == many
+    assert (len(begin), len(end)) == (5, 2)  # with begin and commit
 
 
 def test_settling_one_kind_leaves_the_others_standing(region, clock):
