@@ -45,7 +45,10 @@ def switch(text: str) -> bool:
 
 
 def words(text: str) -> list[str]:
-    return [word.strip() for word in text.split(",") if word.strip()]
+    found = [word.strip() for word in text.split(",") if word.strip()]
+    if not found:
+        raise ValueError
+    return found
 
 
 def duration(text: str) -> timedelta:
@@ -358,7 +361,7 @@ INSTALLED_APPS.append("django.forms")
 if EMAIL_URL:
     globals().update(EMAIL_URL)
 EMAIL_TIMEOUT = TELL_LIMIT.total_seconds()
-DEFAULT_FROM_EMAIL = f"geruisloos@{ALLOWED_HOSTS[0]}"
+DEFAULT_FROM_EMAIL = f"geruisloos@{ALLOWED_HOSTS[0].lstrip('.')}"  # '.example.nl' stands for all hosts under it
 
 AUTH_USER_MODEL = "staffing.Employee"
 AUTH_PASSWORD_VALIDATORS = [

@@ -40,6 +40,7 @@ def test_everything_that_is_wrong_is_said_at_once_one_line_for_each(tmp_path):
         "SECRET_KEY": "x" * 60,
         "TRANSCRIPT_KEYS": f"{KEY},too-short",
         "ALLOWED_HOSTS": "*",
+        "CSRF_TRUSTED_ORIGINS": ",",
         "TRUSTED_PROXIES": "-1",
         "OVERFLOW_AFTER": "soon",
         "COOKIE_LIFE": "0s",
@@ -67,6 +68,16 @@ def test_a_right_configuration_passes_the_check(tmp_path):
     done = start(tmp_path, "check", SECRET_KEY="x" * 60, TRANSCRIPT_KEYS=f"{KEY},{'B' * 43}", ALLOWED_HOSTS="chat.example.nl")
 
     assert (done.returncode, lines_about(done)) == (0, []), done.stderr
+
+
+@pytest.mark.parametrize("hosts", [".example.nl", "example.nl,chat.example.nl"])
+def test_mail_comes_from_an_address_under_the_first_host(tmp_path, hosts):
+    ask = "from config import settings; print(settings.DEFAULT_FROM_EMAIL)"
+    env = environment(tmp_path, "", "", ALLOWED_HOSTS=hosts)
+
+    done = subprocess.run([sys.executable, "-c", ask], cwd=ROOT, env=env, capture_output=True, text=True, timeout=60)
+
+    assert done.stdout == "geruisloos@example.nl\n", done.stderr
 
 
 @pytest.mark.sqlite_only
