@@ -11,6 +11,7 @@ from playwright.async_api import expect
 from chat.models import Conversation
 from chat.rules import Author
 from config.watch import Watcher
+from staffing.models import Watch
 from tests.client import Chatter
 from tests.factories import ConversationFactory, DutyFactory, EmployeeFactory, RegionFactory, writes
 
@@ -36,11 +37,13 @@ async def region(site):
 
 @pytest.fixture
 def watch(site):
-    """`await watch("16:55")`: the watch's step at that time of the day, and everybody has heard what came of it."""
+    """`await watch("16:55")`: the watch's step at that time, as one of many all along, and everybody has heard what came of it."""
     watcher = Watcher()
 
     async def look_after(moment: str) -> None:
-        await site.there_is(watcher.look_after, site.clock.at(f"2026-11-24 {moment}"))
+        at = site.clock.at(f"2026-11-24 {moment}")
+        await site.there_is(Watch.objects.update, until_at=at)
+        await site.there_is(watcher.look_after, at)
         await site.settled()
 
     return look_after
