@@ -22,7 +22,8 @@ class BelongsSomewhere(forms.ModelForm):
 
 
 class EmployeeForm(BelongsSomewhere, UserChangeForm):
-    pass
+    class Meta(UserChangeForm.Meta):
+        help_texts = {"email": _("Broken promises of the line are mailed to this address.")}  # staffing/alarms.py
 
 
 class NewEmployeeForm(BelongsSomewhere, UserCreationForm):
@@ -52,13 +53,18 @@ class EmployeeAdmin(OversightAdmin, UserAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj and not self.has_change_permission(request, obj):
             return [(None, {"fields": ["username", "name", "role", "region", "maximum", "is_active", "last_login"]})]
-        return super().get_fieldsets(request, obj)
+        name, shown = super().get_fieldsets(request, obj)[0]
+        # Nobody else is mailed, so of nobody else an address is kept.
+        own = ["email"] if obj and obj.role == Role.ADMINISTRATOR else []
+        return [(name, {"fields": [*shown["fields"], *own]})]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return ["last_login", *(["role", "region", "is_active"] if obj == request.user else [])]
 
     def save_model(self, request: HttpRequest, obj: Employee, form: Any, change: bool) -> None:
         obj.is_staff, obj.is_superuser = obj.role != Role.FRONT_OFFICE, False
+        if obj.role != Role.ADMINISTRATOR:
+            obj.email = ""
         super().save_model(request, obj, form, change)
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:
