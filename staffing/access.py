@@ -199,6 +199,10 @@ class OversightAdmin(Overseen, admin.ModelAdmin):
             self.find(request, object_id)
         return super().changeform_view(request, object_id, form_url, {"has_history": self.has_history} | (extra_context or {}))
 
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """A form begins empty: what stands in its address is text, and not every field can show any text."""
+        return {}
+
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> Any:
         if not self.has_history:
             raise Http404

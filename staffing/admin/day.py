@@ -223,7 +223,7 @@ class ToldDay:
             person.available += self._clipped(duty.available(day.until, settings.SILENCE))
         for one in day.late:
             found[one.employee].late.append(one)
-        overridden = Duty.objects.in_region(region_id).filter(ended_at__gte=day.starts_at, ended_at__lt=day.ends_at).exclude(ended_by=None)
+        overridden = Duty.objects.in_region(region_id).filter(ended_at__gt=day.starts_at, ended_at__lte=day.ends_at).exclude(ended_by=None)
         for ended in overridden.select_related("ended_by").order_by("ended_at"):
             found[ended.employee_id].overridden.append(ended)
         people = [person for person in found.values() if person.planned or person.on_duty]

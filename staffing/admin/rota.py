@@ -284,9 +284,10 @@ def number_in(text: str) -> int | None:
 
 def day_in(text: str) -> date | None:
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
         return None
+    return day if 2000 <= day.year < 2100 else None  # what can be moved by a day and by a zone
 
 
 def monday_in(text: str, at: datetime) -> date:

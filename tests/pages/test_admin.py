@@ -115,6 +115,15 @@ def test_an_address_that_the_database_does_not_take_is_as_one_that_is_not_here(l
     assert Look.objects.filter(outcome="refused").count() == 2
 
 
+@pytest.mark.parametrize("model", [Absence, ClosedDay, Closure, Employee, LocalFact, Municipality, OpeningHours, Region, Shift])
+def test_a_form_opens_whatever_stands_in_its_address(logged_in, model):
+    add = reverse(f"admin:staffing_{model._meta.model_name}_add")
+
+    answer = logged_in(Role.ADMINISTRATOR).get(add, {field.name: "9" * 30 for field in model._meta.fields})
+
+    assert answer.status_code == 200
+
+
 def test_an_account_that_is_switched_off_has_no_admin(logged_in):
     client = logged_in(Role.COORDINATOR)
     Employee.objects.update(is_active=False)
@@ -536,6 +545,23 @@ def test_everybody_but_an_administrator_belongs_to_a_region(logged_in):
     answer = client.post("/admin/staffing/employee/add/", fields | {"password1": secret, "password2": secret})
 
     assert "belongs to a region" in text(answer)
+
+
+def test_an_address_for_broken_promises_is_kept_of_national_administrators_only(logged_in, region):
+    client, other, employee = logged_in(Role.ADMINISTRATOR), EmployeeFactory(role=Role.ADMINISTRATOR, region=None), EmployeeFactory()
+    said = {"username": "x", "name": "Iemand", "region": region.pk, "maximum": "3", "is_active": "on", "email": "beheer@example.org"}
+
+    client.post(change(other), said | {"role": "administrator", "region": "", "username": "beheer"})
+    client.post(change(employee), said | {"role": "front_office"})
+
+    assert set(Employee.objects.exclude(pk=client.employee.pk).values_list("name", "email")) == {
+        ("Iemand", "beheer@example.org"),
+        ("Iemand", ""),
+    }
+    assert 'name="email"' not in text(client.get(change(employee)))
+
+    client.post(change(other), said | {"role": "manager", "username": "beheer"})
+    assert not Employee.objects.exclude(email="").exists()
 
 
 def test_the_administrator_sets_a_password_and_that_is_recorded(logged_in, region):

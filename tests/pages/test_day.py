@@ -130,6 +130,17 @@ def test_a_duty_that_somebody_else_has_ended_says_who_and_why(region, clock, pag
     assert cells(read, employee.name)[3] == f"14:00: ended by {coordinator.name}. Reason: Moest &lt;plots&gt; weg"
 
 
+def test_a_duty_that_was_ended_at_midnight_stands_in_the_day_that_ended_then(region, clock, page):
+    employee, coordinator = EmployeeFactory(region=region), EmployeeFactory(region=region, role=Role.COORDINATOR)
+    at_midnight = moment("00:00", "2026-11-25")
+    duty(employee, "20:00", heard="23:59", ended_by=coordinator)
+    Duty.objects.update(ended_at=at_midnight)
+    clock.at("2026-11-25 10:00")
+
+    assert f"24:00: ended by {coordinator.name}" in cells(page(query="?day=2026-11-24"), employee.name)[3]
+    assert employee.name not in text(page(query="?day=2026-11-25"))
+
+
 def test_what_goes_on_now_has_no_end_yet(region, clock, page):
     employee = EmployeeFactory(region=region)
     clock.at("2026-11-24 10:00")

@@ -227,9 +227,9 @@ def test_the_form_for_today_begins_at_the_next_quarter(logged_in, employee, cloc
     assert 'value="10:15"' in form
 
 
-@pytest.mark.parametrize("query", ["employee=x&day=x", "employee=99999999999999999999&day=2026-02-30", "day=2026-11-30&starts_at=x", "_=1"])
-def test_the_form_opens_whatever_stands_in_its_address(logged_in, query):
-    assert logged_in(Role.COORDINATOR).get(f"{ADD}?{query}").status_code == 200
+@pytest.mark.parametrize("day", ["x", "2026-02-30", "0001-01-01", "9999-12-31", "2026-11-30&starts_at=x", "2026-11-30&employee=x"])
+def test_the_form_opens_whatever_stands_in_its_address(logged_in, day):
+    assert logged_in(Role.COORDINATOR).get(f"{ADD}?day={day}").status_code == 200
 
 
 def test_a_second_shift_at_the_same_time_is_refused_with_the_first(logged_in, employee):
