@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods
 
 from chat import handover
 from chat.models import Conversation
+from chat.protocol import normalise_name
 from chat.rules import EndKind, State
 from staffing import clock
 from staffing.access import COORDINATION, OversightAdmin, ReadOnlyAdmin, is_national, record_refusal
@@ -94,6 +95,13 @@ class OverrideForm(forms.Form):
     def __init__(self, data: Any = None, *, by: Employee) -> None:
         super().__init__(data, label_suffix="")
         self.by = by
+
+    def clean_reason(self) -> str:
+        """One line that can be read: it stands in an alarm between the words of others."""
+        reason = normalise_name(self.cleaned_data["reason"])
+        if not any(letter.isalnum() for letter in reason):
+            raise ValidationError(self.fields["reason"].error_messages["required"])
+        return reason
 
     def clean_password(self) -> str:
         if not self.by.check_password(self.cleaned_data["password"]):

@@ -148,6 +148,17 @@ def test_nobody_ends_a_duty_without_a_reason(logged_in, alone, clock, reason):
     assert is_running(alone)
 
 
+def test_a_reason_can_be_read(logged_in, alone):
+    """It stands in an alarm between the words of others."""
+    client = logged_in(Role.COORDINATOR)
+
+    assert ends(client, alone, reason="\u200b\u202e .").status_code == 400
+    assert ends(client, alone, reason="\u202eZiek\x07 naar\r\n huis").status_code == 302
+
+    alone.refresh_from_db()
+    assert alone.reason == "Ziek naar huis"
+
+
 def test_a_reason_has_an_end(logged_in, alone):
     answer = ends(logged_in(Role.COORDINATOR), alone, reason="a" * 401)
 
