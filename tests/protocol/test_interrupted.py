@@ -129,6 +129,7 @@ async def test_who_takes_over_gets_the_whole_log_under_a_higher_assignment_and_t
     await site.settled()
     await is_gone(employee)
     chatter.line.sends("Ben je er nog?")
+    await site.settled()
 
     welcome = await bo.accepts(talk)
     await site.settled()
