@@ -14,6 +14,9 @@ from tests.running import ROOT, STOPS_WITHIN
 
 TAKES_OVER_WITHIN = 30  # seconds
 
+# SQLite has one server process; that a command watches beside it is the same lease.
+pytestmark = pytest.mark.postgresql_only
+
 
 @pytest.fixture
 def alone(running):
