@@ -96,9 +96,9 @@ class DutyAdmin(ReadOnlyAdmin):
         return _moment(duty.heard_at, duty.started_at)
 
     @admin.display(description=gettext_lazy("late"))
-    def late(self, duty: Duty) -> str | None:
+    def late(self, duty: Duty) -> str:
         due = duty.due_at if hasattr(duty, "due_at") else late_arrivals([duty], clock.now()).get(duty.pk)
-        return _("due at {time}").format(time=f"{due.astimezone(AMSTERDAM):%H:%M}") if due else None
+        return _("due at {time}").format(time=f"{due.astimezone(AMSTERDAM):%H:%M}") if due else self.get_empty_value_display()
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         duty: Duty = kwargs["obj"]
