@@ -64,8 +64,8 @@ def test_an_alarm_says_in_words_what_about_whom_and_since_when(logged_in, region
 
     late, nobody = items(logged_in(Role.COORDINATOR))
 
-    assert late.startswith("● Warning: Planned, and not on duty Noor since 24 Nov 10:00 (12")
-    assert nobody.startswith("▲ Alarm: Nobody is on duty since 24 Nov 10:12 (0")
+    assert late.startswith("● Warning: Planned, and not on duty Noor since 24 Nov. 10:00 (12")
+    assert nobody.startswith("▲ Alarm: Nobody is on duty since 24 Nov. 10:12 (0")
     assert late.endswith("I take care of it")
 
 
