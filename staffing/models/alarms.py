@@ -68,9 +68,10 @@ class AlarmQuerySet(models.QuerySet["Alarm"]):
 class AlarmManager(models.Manager["Alarm"]):
     def stand(self, found: Found, *, at: datetime) -> bool:
         """From now on this alarm stands, until it is over; is it new?"""
+        alike = self.filter(over_at=None, kind=found.kind, region=found.region).exists()
         try:
             with transaction.atomic():
-                self._new(found, alike=self.filter(over_at=None, kind=found.kind, region=found.region).exists(), at=at).save(force_insert=True)
+                self._new(found, alike=alike, at=at).save(force_insert=True)
             return True
         except IntegrityError:  # it stands already
             return False
@@ -101,7 +102,7 @@ class AlarmManager(models.Manager["Alarm"]):
         over = [row["pk"] for key, row in standing.items() if key not in wanted]
         if over:
             self.filter(pk__in=among(over), over_at=None).update(over_at=at)
-        kinds_there = {(row["kind"], row["region"]) for key, row in standing.items() if key in wanted}
+        kinds_there: set[tuple[str, int | None]] = {(row["kind"], row["region"]) for key, row in standing.items() if key in wanted}
         new = []
         for key, one in wanted.items():
             if key not in standing:
