@@ -39,9 +39,15 @@ class Day:
         return rules.unplanned(self.shifts, self.hours)
 
 
+def bounds(on: date) -> Period:
+    """When that day in Amsterdam begins and ends."""
+    begin, end = (datetime.combine(when, time(0), AMSTERDAM).astimezone(UTC) for when in (on, on + timedelta(days=1)))
+    return begin, end
+
+
 def day(region_id: int, on: date, at: datetime, table: Timetable | None = None) -> Day:
     """What was planned and what was on that day in Amsterdam, as it is known at `at`."""
-    starts, ends = (datetime.combine(when, time(0), AMSTERDAM).astimezone(UTC) for when in (on, on + timedelta(days=1)))
+    starts, ends = bounds(on)
     table = table or opening.timetables(min(at, starts)).get(region_id) or Timetable(())
     shifts = planned(region_id, starts, ends)
     # Midnight is no opening for a line that is open then, and no coming or going for a shift that goes on: these are seen whole.

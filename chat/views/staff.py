@@ -1,6 +1,7 @@
 """The employees' door over plain HTTP: log in and out, duty, and the page of the workspace."""
 
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,8 +17,8 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from chat import handover
 from chat.forms import ROLES
 from chat.taken import taken_from
-from staffing import clock, opening
-from staffing.models import Employee, LocalFact, Municipality, Region
+from staffing import clock, coverage, opening
+from staffing.models import Employee, LocalFact, Municipality, Region, planned
 from staffing.refusal import Refused
 from staffing.rules import AMSTERDAM, Refusal
 
@@ -84,8 +85,18 @@ def workspace(request: HttpRequest) -> HttpResponse:
         "numbers": settings.CLIENT_NUMBERS | {"maximum": employee.maximum},
         "may_oversee": employee.is_staff,
         "taken": [asdict(one) for one in taken_from(employee)],
+        "rota": rota_of_today(region, at),
     }
     return render(request, "staff/workspace.html", {"employee": employee, "boot": boot})
+
+
+def rota_of_today(region: Region, at: datetime) -> list[dict[str, str]]:
+    """Who of the region is planned today and from when until when, the earliest first."""
+    starts, ends = coverage.bounds(at.astimezone(AMSTERDAM).date())
+    shifts = sorted(planned(region.pk, starts, ends), key=lambda shift: shift.period)
+    names = dict(Employee.objects.filter(pk__in={shift.employee for shift in shifts}).values_list("pk", "name"))
+    times = [[moment.astimezone(AMSTERDAM) for moment in shift.period] for shift in shifts]
+    return [{"name": names[shift.employee], "time": f"{a:%H:%M}-{b:%H:%M}"} for shift, (a, b) in zip(shifts, times, strict=True)]
 
 
 @require_GET

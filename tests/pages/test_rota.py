@@ -512,3 +512,17 @@ def test_a_file_that_cannot_be_read_says_why_and_stores_nothing(logged_in, conte
 
 def test_a_form_without_a_file_is_answered(logged_in):
     assert "Nothing is stored." in text(logged_in(Role.COORDINATOR).post(IMPORT, {}))
+
+
+def test_who_comes_to_the_desk_reads_who_of_the_region_is_planned_today(client):
+    me = EmployeeFactory(name="Ans")
+    at = datetime(2026, 11, 24, 12, 30, tzinfo=AMSTERDAM)
+    ShiftFactory(employee=me, starts_at=at, ends_at=at + timedelta(hours=4))
+    ShiftFactory(employee=EmployeeFactory(name="Bo", region=me.region), starts_at=at - timedelta(hours=3, minutes=30), ends_at=at)
+    ShiftFactory(employee=EmployeeFactory(name="Cas", region=me.region), starts_at=at + timedelta(days=1))
+    ShiftFactory(employee=EmployeeFactory(name="Dia"), starts_at=at)
+    client.force_login(me)
+
+    boot = client.get("/staff/").context["boot"]
+
+    assert boot["rota"] == [{"name": "Bo", "time": "09:00-12:30"}, {"name": "Ans", "time": "12:30-16:30"}]

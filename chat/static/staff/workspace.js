@@ -13,7 +13,7 @@ import {Notices} from "./notices.js";
 import {LOUD, Queue, signs} from "./queue.js";
 import {Side} from "./side.js";
 import {calling, loudness, Signal, signal, Top} from "./top.js";
-import {nameOf, say} from "./words.js";
+import {boot, nameOf, say} from "./words.js";
 
 const AREAS = ["lists", "conversation", "registration", "colleagues", "alarms"];
 
@@ -38,7 +38,20 @@ function StartDuty({desk, screen, act}) {
     <h2>${say("off_duty_title")}</h2>
     <p>${say("off_duty_text")}</p>
     <button type="button" class="primary large" onClick=${act.startDuty}>${screen.busy === "start" ? say("busy") : say("start_duty")}</button>
+    <${Today} desk=${desk} />
   </div>`;
+}
+
+/** Who is planned today, and who is there already. */
+function Today({desk}) {
+  const there = new Set(desk.duty.colleagues.filter((one) => one.connected).map((one) => one.name));
+  if (!boot.rota.length) return html`<p class="quiet">${say("rota_none")}</p>`;
+  return html`<section class="today" aria-labelledby="today-title">
+    <h3 id="today-title">${say("rota")}</h3>
+    <ul role="list">${boot.rota.map((shift) => html`<li>
+      <b>${shift.time}</b> ${shift.name}${there.has(shift.name) && html` <span class="quiet">● ${say("rota_there")}</span>`}
+    </li>`)}</ul>
+  </section>`;
 }
 
 function Middle({one, desk, screen, act}) {
