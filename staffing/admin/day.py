@@ -16,6 +16,7 @@ from staffing.models import Duty, Employee
 from staffing.rules import AMSTERDAM, Late, Period, joined, without
 
 HOUR = timedelta(hours=1)
+BLINK = timedelta(seconds=5)
 AT_LEAST = timedelta(hours=8)  # what is drawn, also of a day on which nothing was planned
 AROUND = timedelta(minutes=20)  # what is seen before the first thing and after the last, at least
 LABELS = 12  # hours that are named along the top, at most
@@ -42,8 +43,9 @@ class Person:
 
     @property
     def silences(self) -> list[Period]:
-        """When this employee was on duty and not connected."""
-        return [silence for period in self.on_duty for silence in without(period, self.available)]
+        """When this employee was on duty and not connected. A blink is none: who begins duty is heard some seconds later."""
+        silences = [silence for period in self.on_duty for silence in without(period, self.available)]
+        return [(start, end) for start, end in silences if end - start > BLINK]
 
     @property
     def begins(self) -> datetime:
