@@ -222,8 +222,8 @@ def _give_up(tables: dict[int, Timetable], at: datetime) -> bool:
 
 def _alarms(at: datetime) -> bool:
     """P7 and P9: what nobody available is offered, and what has lost its employee, stands as an alarm."""
-    facts = queue.look((), (), at)
-    unseen = rules.offered_to_nobody(facts.to_take, facts.available, at)
+    facts = queue.look_at_all(at)
+    unseen = facts.offered_to_nobody(at)
     found = [_about(AlarmKind.WAITING_OFFERED_TO_NOBODY, facts.conversations[pk].region, pk) for pk in unseen]
     for chat in facts.to_take:
         if chat.interrupted:

@@ -137,7 +137,7 @@ class Facts:
     on_duty: dict[int, OnDutyNow]
     regions: dict[int, RegionNow]
     number: int  # rises with each look that begins: of two looks the lower one knows less
-    # For employees' screens only:
+    # For employees' screens and the watch only:
     timetables: dict[int, staffing_rules.Timetable] = field(default_factory=dict)
     nicknames: dict[UUID, str] = field(default_factory=dict)  # of those that somebody has to take
     notes: dict[UUID, str] = field(default_factory=dict)  # of those that are passed on
@@ -162,7 +162,16 @@ class Facts:
 
     @cached_property
     def offers(self) -> dict[int, tuple[rules.Offer, ...]]:
-        return rules.offers(self.to_take, self.available, self.at)
+        return rules.offers(self.to_take, self.available, self.at, self.closed)
+
+    @cached_property
+    def closed(self) -> frozenset[int]:
+        """The regions whose chats are left to others now."""
+        return staffing_rules.left_to_others(self.timetables, self.at)
+
+    def offered_to_nobody(self, at: datetime) -> set[UUID]:
+        """What nobody available is offered, at this moment or a little earlier; of a look that knows the timetables."""
+        return rules.offered_to_nobody(self.to_take, self.available, at, self.closed)
 
     @cached_property
     def next_change(self) -> datetime | None:
@@ -362,6 +371,11 @@ FIELDS: tuple[Any, ...] = (
 
 
 _looks = count()
+
+
+def look_at_all(at: datetime) -> Facts:
+    """What somebody has to take, who is on duty, and which regions are open: what the watch needs."""
+    return replace(look((), (), at), timetables=opening.timetables(at))
 
 
 def look(conversations: Collection[UUID], employees: Collection[int], at: datetime) -> Facts:

@@ -109,7 +109,7 @@ def room(maximum: int, held: int, on_telephone: bool) -> int:
 
 def offer(chat: Waiting, to: OnDuty, staffed: Collection[int | None], at: datetime) -> OfferKind | None:
     """
-    Is this conversation offered to this employee, and why? `staffed` are the regions with somebody available.
+    Is this conversation offered to this employee, and why? `staffed` are the open regions with somebody available.
 
     Process 1.2, step Accept: every chat of the own region, at once, also above the usual maximum; chats that their own
     region does not pick up, or whose region has nobody available, when there is room; a chat without a region to all with room.
@@ -134,13 +134,15 @@ def staffed_regions(on_duty: Iterable[OnDuty], at: datetime) -> set[int | None]:
     return {employee.region for employee in on_duty if employee.is_available(at)}
 
 
-def offers(waiting: Iterable[Waiting], on_duty: Sequence[OnDuty], at: datetime) -> dict[int, tuple[Offer, ...]]:
+def offers(
+    waiting: Iterable[Waiting], on_duty: Sequence[OnDuty], at: datetime, closed: Collection[int] = ()
+) -> dict[int, tuple[Offer, ...]]:
     """
-    For each employee on duty what is offered now, in the order in which to take it.
+    For each employee on duty what is offered now, in the order in which to take it. `closed` are the regions left to others.
 
     Interrupted conversations, transfers, the own region, then all others; the longest waiting first within each.
     """
-    staffed = staffed_regions(on_duty, at)
+    staffed = staffed_regions(on_duty, at) - set(closed)
     in_order = sorted(waiting, key=lambda chat: (chat.since, chat.conversation))
     answer = {}
     for employee in on_duty:
@@ -150,7 +152,7 @@ def offers(waiting: Iterable[Waiting], on_duty: Sequence[OnDuty], at: datetime) 
     return answer
 
 
-def offered_to_nobody(waiting: Iterable[Waiting], on_duty: Sequence[OnDuty], at: datetime) -> set[UUID]:
+def offered_to_nobody(waiting: Iterable[Waiting], on_duty: Sequence[OnDuty], at: datetime, closed: Collection[int] = ()) -> set[UUID]:
     """
     The conversations that nobody available is offered: for each of them an alarm stands (P7).
 
@@ -158,7 +160,7 @@ def offered_to_nobody(waiting: Iterable[Waiting], on_duty: Sequence[OnDuty], at:
     interrupted.
     """
     to_anybody = [chat for chat in waiting if chat.to is None]
-    found = offers(to_anybody, on_duty, at)
+    found = offers(to_anybody, on_duty, at, closed)
     seen = {one.conversation for employee in on_duty if employee.is_available(at) for one in found[employee.employee]}
     return {chat.conversation for chat in to_anybody} - seen
 

@@ -16,7 +16,6 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from redis.exceptions import RedisError
 
 from chat import crypto, gauges, hints, log, pool, queue, rounds
-from chat import rules as chat_rules
 from chat.models import Conversation
 from chat.views.public import not_here
 from config import promises
@@ -141,14 +140,14 @@ def metrics(request: HttpRequest) -> HttpResponseBase:
 
 def _measure(at: datetime) -> None:
     """What the database knows of the whole line: each is zero when its promise is kept (P18)."""
-    facts, watch = queue.look((), (), at), Watch.objects.first() or Watch()
+    facts, watch = queue.look_at_all(at), Watch.objects.first() or Watch()
     found = {one["promise"]: one["count"] for one in watch.broken}
     for promise in promises.PROMISES:
         gauges.PROMISE_BROKEN.labels(promise).set(found.get(promise, 0))
     gauges.WATCH_AGE.set(_seconds(watch.heartbeat_at, at))
     gauges.SELFCHECK_AGE.set(_seconds(watch.checked_at, at))
     gauges.WAITING_OLDEST.set(_seconds(min((chat.since for chat in facts.waiting), default=None), at))
-    gauges.WAITING_UNSEEN.set(len(chat_rules.offered_to_nobody(facts.to_take, facts.available, at)))
+    gauges.WAITING_UNSEEN.set(len(facts.offered_to_nobody(at)))
     heard = Duty.objects.running().filter(heard_at__gt=at - settings.SILENCE).values("employee")
     gauges.ACTIVE_UNHEARD.set(Conversation.objects.active().exclude(holder=None).exclude(holder__in=heard).count())
     gauges.OUTBOX_OLDEST.set(_oldest(Delivery.objects.waiting(), "due_at", at))

@@ -17,7 +17,6 @@ from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from chat import queue
-from chat import rules as chat_rules
 from chat.models import Conversation, Entry
 from chat.rules import State
 from registration.models import Delivery, RegisteredConversation, Registration, Version
@@ -49,10 +48,9 @@ def shown_once_in_order_without_gaps(at: datetime) -> list[str]:
 
 def a_waiting_chat_is_never_invisible(at: datetime) -> list[str]:
     """P7: what has to be taken is offered to somebody available, or an alarm for it stands; both had a minute to come true."""
-    facts = queue.look((), (), at)
+    facts = queue.look_at_all(at)
     before = at - SEEN_WITHIN
-    unseen = chat_rules.offered_to_nobody(facts.to_take, facts.available, at)
-    unseen &= chat_rules.offered_to_nobody(facts.to_take, facts.available, before)
+    unseen = facts.offered_to_nobody(at) & facts.offered_to_nobody(before)
     unseen &= {chat.conversation for chat in facts.to_take if chat.since <= before}
     alarms = Alarm.objects.standing().filter(kind=AlarmKind.WAITING_OFFERED_TO_NOBODY)
     return _named(unseen - set(alarms.values_list("conversation", flat=True)))

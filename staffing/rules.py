@@ -5,7 +5,7 @@ Moments are aware; opening hours are judged in Europe/Amsterdam.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
@@ -334,6 +334,12 @@ def coverage(*, open_now: bool, on_duty: int, available: int) -> AlarmKind | Non
 
 
 # ---------------------------------------------------------------- being there, coming and leaving
+
+
+def left_to_others(timetables: Mapping[int, Timetable], at: datetime) -> frozenset[int]:
+    """The regions that are closed while another one is open: their chats are as those of a region with nobody on duty."""
+    closed = frozenset(region for region, table in timetables.items() if not is_open(table, at))
+    return closed if len(closed) < len(timetables) else frozenset()
 
 
 def is_connected(heard_at: datetime | None, at: datetime, silence: timedelta) -> bool:

@@ -17,9 +17,10 @@ from chat.models.log import Entry, Presence
 from chat.models.starting import ConversationManager
 from chat.protocol import Kind
 from chat.rules import Author, Peer, State
+from staffing import opening
 from staffing.models import Duty, Employee, Region
 from staffing.refusal import Refused
-from staffing.rules import AMSTERDAM, Refusal, is_connected
+from staffing.rules import AMSTERDAM, Refusal, is_connected, left_to_others
 
 
 class ConversationQuerySet(models.QuerySet["Conversation"]):
@@ -143,7 +144,9 @@ class Conversation(models.Model):
         """
         by.lock()
         self.lock()
-        if refusal := rules.may_accept(chat=self.as_waiting(), by=self._as_on_duty(by), staffed=_staffed(at), at=at):
+        chat = self.as_waiting()
+        staffed = _staffed(at) if chat and by.region_id not in chat.home else set()  # for the own region it makes no difference
+        if refusal := rules.may_accept(chat=chat, by=self._as_on_duty(by), staffed=staffed, at=at):
             raise Refused(refusal)
         # The chatter reads who it is before the employee types: process 1.2, steps Accept and Handover.
         self.notice(self._comes(by).format(name=by.name), at=at)
@@ -252,7 +255,7 @@ class Conversation(models.Model):
         chat = self.as_waiting()
         after = settings.GIVEN_UP_AFTER_CLOSING
         if chat is None or not rules.is_never_reached(
-            chat=chat, closed_since=closed_since, anybody_available=bool(_staffed(at)), at=at, after=after
+            chat=chat, closed_since=closed_since, anybody_available=bool(_available(at)), at=at, after=after
         ):
             return False
         with override(self.language):
@@ -323,6 +326,11 @@ class Conversation(models.Model):
             return ""
 
 
-def _staffed(at: datetime) -> set[int | None]:
+def _available(at: datetime) -> set[int | None]:
     """The regions that have somebody available."""
     return set(Duty.objects.running().filter(heard_at__gt=at - settings.SILENCE).values_list("employee__region", flat=True))
+
+
+def _staffed(at: datetime) -> set[int | None]:
+    """Those of them that are not left to others."""
+    return _available(at) - left_to_others(opening.timetables(at), at)

@@ -2,7 +2,7 @@
 
 from chat import entries
 from chat.models import Conversation
-from staffing.models import Region
+from staffing.models import Closure, Region
 from tests.client import Chatter, Employee
 from tests.factories import ConversationFactory, EmployeeFactory, MunicipalityFactory, RegionFactory
 
@@ -194,3 +194,15 @@ async def test_fifty_waiting_chats_are_all_offered(site, employee):
     await site.settled()
 
     assert {pk for pk, _ in waiting(employee)} == {str(one.pk) for one in conversations}
+
+
+async def test_a_chat_of_a_closed_region_goes_to_the_others_at_once_while_theirs_is_open(site):
+    theirs, ours = [await site.there_is(RegionFactory, open=True) for _ in range(2)]
+    own, other = await at_work(site, region=theirs), await at_work(site, region=ours)
+    await site.there_is(Closure.objects.create, region=theirs, reason="storing", starts_at=site.clock.now())
+
+    chat = await site.there_is(ConversationFactory, region=theirs)
+    await site.settled()
+
+    assert (waiting(own), waiting(other)) == ([(str(chat.pk), "own")], [(str(chat.pk), "overflow")])
+    await other.accepts(chat)

@@ -107,6 +107,16 @@ def test_a_chat_of_a_region_with_nobody_available_is_offered_elsewhere_at_once()
     assert kinds(waiting, [somebody(1, HERE), somebody(2, THERE, available_until=None)])[1] == [(1, "overflow")]
 
 
+def test_a_chat_of_a_closed_region_is_offered_elsewhere_at_once_whoever_is_still_there():
+    """The interface: treated as of a region with nobody on duty, while another region is open."""
+    waiting, on_duty = [chat(1, THERE)], [somebody(1, HERE), somebody(2, THERE)]
+
+    found = offers(waiting, on_duty, NOW, closed={THERE})
+
+    assert {who: [one.kind.value for one in its] for who, its in found.items()} == {1: ["overflow"], 2: ["own"]}
+    assert offered_to_nobody(waiting, [somebody(1, HERE)], NOW, closed={THERE}) == set()
+
+
 def test_somebody_without_room_is_offered_nothing_from_beyond_the_own_region():
     waiting, on_duty = [chat(1, THERE, waits=500), chat(2, None, waits=500)], [somebody(1, HERE, room=0)]
 

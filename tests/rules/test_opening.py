@@ -24,6 +24,7 @@ from staffing.rules import (
     closes_at,
     closing_step,
     is_open,
+    left_to_others,
     next_opening,
     opening,
 )
@@ -432,3 +433,11 @@ def test_closures_that_follow_each_other_are_one():
 def test_the_next_opening_is_said_in_words(opens: str, words: str):
     with override("en"):
         assert when(at(opens), at("2026-11-24 00:30")) == words
+
+
+def test_a_closed_region_is_left_to_others_while_another_one_is_open():
+    at = datetime(2026, 11, 24, 11, 0, tzinfo=UTC)
+    open_now, closed = Timetable(WORKING_DAYS), Timetable(WORKING_DAYS, closures=(Closure(at),))
+
+    assert left_to_others({1: open_now, 2: closed}, at) == {2}
+    assert left_to_others({1: closed, 2: closed}, at) == left_to_others({1: open_now}, at) == left_to_others({}, at) == set()
