@@ -248,8 +248,9 @@ class CoverageMachine(RuleBasedStateMachine):
 @pytest.mark.django_db
 def test_whatever_happens_an_open_line_with_nobody_available_is_an_alarm_and_every_gap_is_known():
     """P10."""
+    # The same walks each time, so that CI fails by a change and not by chance; without `derandomize` they are always others.
     steps = hypothesis_settings(
-        max_examples=15, stateful_step_count=25, deadline=None, print_blob=True, suppress_health_check=list(HealthCheck)
+        max_examples=15, stateful_step_count=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
     )
 
     run_state_machine_as_test(CoverageMachine, settings=steps)

@@ -305,7 +305,11 @@ class QueueMachine(RuleBasedStateMachine):
         elif self.held_by(who):
             expected = "holds_conversations"
         else:
-            expected = "last_one" if (self.is_open or self.work_of(person.region)) and not colleagues else "done"
+            # With nobody else here, whoever of the region still holds something has fallen silent: that waits too.
+            waits = self.work_of(person.region) or any(
+                self.held_by(other) for other in range(4) if other != who and self.people[other].region == person.region
+            )
+            expected = "last_one" if (self.is_open or waits) and not colleagues else "done"
 
         assert self.tries(handover.leave, employee=self.staff[who], at=self.now) == expected
         if expected == "done":
@@ -421,8 +425,9 @@ class QueueMachine(RuleBasedStateMachine):
 
 @pytest.mark.django_db
 def test_whatever_happens_in_whatever_order_queue_and_holders_are_the_models(clock):
+    # The same walks each time, so that CI fails by a change and not by chance; without `derandomize` they are always others.
     steps = hypothesis_settings(
-        max_examples=8, stateful_step_count=40, deadline=None, print_blob=True, suppress_health_check=list(HealthCheck)
+        max_examples=8, stateful_step_count=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
     )
 
     run_state_machine_as_test(QueueMachine, settings=steps)
