@@ -89,7 +89,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             has_them = "hints_asked_for" in getattr(item, "fixturenames", ())
             elsewhere |= marks & {"hints"} if has_them else {"has hints of its own, or none"}
         (left_out if elsewhere else chosen).append(item)
-    # What takes long comes first: at the end one worker would wait for the other's last file.
+    # What takes long comes first, of what needs no database of its own: pytest-django puts what does before it.
     items[:] = sorted(chosen, key=lambda item: not any(item.path.is_relative_to(place) for place in SLOW))
     config.hook.pytest_deselected(items=left_out)
 

@@ -1,5 +1,6 @@
 """The forms of what is planned: a shift of one day, and an absence of days or hours."""
 
+from abc import abstractmethod
 from datetime import time, timedelta
 from typing import Any
 
@@ -36,9 +37,9 @@ class PlannedForm(forms.ModelForm):
         for field in self.fields.values():
             field.label = capfirst(field.label)
 
+    @abstractmethod
     def period(self, said: dict[str, Any]) -> Period | None:
         """From when until when, out of what was said; None when that cannot be told, and the form says why."""
-        raise NotImplementedError
 
     def clean(self) -> dict[str, Any]:
         said = super().clean() or self.cleaned_data

@@ -12,6 +12,7 @@ from chat.models import Entry
 from config import promises
 from config.watch import Watcher
 from registration.models import Delivery, RegisteredConversation, Registration, Version
+from staffing import clock as the_clock
 from staffing.models import Alarm, Duty, Found
 from staffing.rules import AlarmKind
 from tests.factories import ConversationFactory, EmployeeFactory, RegionFactory, writes
@@ -333,8 +334,6 @@ def test_p17_on_sqlite_there_is_one_clock():
 
 @pytest.mark.postgresql_only
 def test_p17_the_difference_to_the_clock_of_the_database_is_known(monkeypatch):
-    from staffing import clock as the_clock
-
     class Fast(the_clock.Clock):
         def now(self):
             return super().now() + timedelta(seconds=5)
